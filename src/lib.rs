@@ -1,1 +1,8 @@
 //! External webhooks.
+
+pub mod api;
+pub mod controller;
+pub mod plan;
+pub mod provider;
+pub mod runtime;
+pub mod signing;

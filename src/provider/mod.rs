@@ -1,0 +1,86 @@
+//! The remote APIs behind one narrow trait.
+//!
+//! [`Provider`] is what an adapter implements. It says what a provider *can* do by handing out capabilities instead of
+//! answering "unsupported" at run time, so that the three shapes of provider fit without branches on a name:
+//!
+//! | shape | [`Provider::endpoints`] | [`Provider::rows`] | [`Provider::practices`] | key made by |
+//! |---|---|---|---|---|
+//! | split (NexHealth) | some | some | some | the provider |
+//! | fused (one webhook per event) | none | some, each with URL and key | none | us |
+//! | static (nothing to register) | none | none | none | us |
+//!
+//! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
+
+pub mod error;
+pub mod gate;
+pub mod mirror;
+pub mod model;
+pub mod nexhealth;
+pub mod realm;
+
+use async_trait::async_trait;
+
+pub use error::{Ambiguity, CallError, Unavailable};
+use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
+use model::{RowPatch, RowScope};
+
+/// One provider account's worth of remote API, already holding its credentials.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Short name for metrics and messages, such as `nexhealth`.
+    fn name(&self) -> &'static str;
+
+    /// The events this provider is known to offer. Known, not closed: an unknown event is sent and the provider decides.
+    fn catalogue(&self) -> &'static Catalogue;
+
+    /// Who makes the signing key.
+    fn key_origin(&self) -> KeyOrigin;
+
+    /// Endpoints as things of their own; `None` where a row carries its URL or nothing is registered.
+    fn endpoints(&self) -> Option<&dyn EndpointCalls>;
+
+    /// Remote subscriptions; `None` where nothing is registered.
+    fn rows(&self) -> Option<&dyn RowCalls>;
+
+    /// The practices the key reaches; `None` where the provider has no such list.
+    fn practices(&self) -> Option<&dyn PracticeCalls>;
+
+    /// Proves the credentials without changing anything. Adapters that list anyway sign in.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    async fn authenticate(&self) -> Result<(), CallError>;
+}
+
+/// Calls on endpoints (split shape).
+#[async_trait]
+pub trait EndpointCalls: Send + Sync {
+    /// All endpoints of the account; with `inactive_only`, just those switched off (rules.md *Absence* looks twice).
+    async fn list(&self, inactive_only: bool) -> Result<Vec<RemoteEndpoint>, CallError>;
+    /// Creates one. Not idempotent: an ambiguous error means "look, do not repeat".
+    async fn create(&self, new: &NewEndpoint) -> Result<RemoteEndpoint, CallError>;
+    /// Changes the fields that are `Some`.
+    async fn patch(&self, id: &RemoteId, patch: &EndpointPatch) -> Result<RemoteEndpoint, CallError>;
+    /// Deletes one; `Err(NotFound)` orders a list, it is no proof of absence.
+    async fn delete(&self, id: &RemoteId) -> Result<(), CallError>;
+}
+
+/// Calls on rows (remote subscriptions).
+#[async_trait]
+pub trait RowCalls: Send + Sync {
+    /// Every row of the scope: of one endpoint (split), or of the whole account (fused).
+    async fn list(&self, scope: &RowScope) -> Result<Vec<RemoteRow>, CallError>;
+    /// Creates one. Not idempotent.
+    async fn create(&self, new: &NewRow) -> Result<RemoteRow, CallError>;
+    /// Switches or moves one. `practice` is any practice name the key reaches, where the provider asks for one.
+    async fn patch(&self, row: &RemoteRow, practice: Option<&str>, patch: &RowPatch) -> Result<RemoteRow, CallError>;
+    /// Deletes one.
+    async fn delete(&self, row: &RemoteRow) -> Result<(), CallError>;
+}
+
+/// Calls on practices.
+#[async_trait]
+pub trait PracticeCalls: Send + Sync {
+    /// Every practice the key reaches.
+    async fn list(&self) -> Result<Vec<Practice>, CallError>;
+}

@@ -1,0 +1,221 @@
+//! What the remote side looks like, in words that fit every provider. Plain data: no calls, no clock.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::signing::SecretText;
+
+/// A remote id, kept as text because providers disagree on numbers and strings.
+///
+/// Ordered as numbers where both are numbers, so that "keep the lowest id" (rules.md *Create*) means the oldest.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RemoteId(Arc<str>);
+
+impl RemoteId {
+    /// Wraps the provider's id.
+    pub fn new(id: impl AsRef<str>) -> Self {
+        Self(Arc::from(id.as_ref()))
+    }
+
+    /// The id as the provider wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RemoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RemoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Ord for RemoteId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0.parse::<u64>(), other.0.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a.cmp(&b).then_with(|| self.0.cmp(&other.0)),
+            _ => self.0.cmp(&other.0),
+        }
+    }
+}
+
+impl PartialOrd for RemoteId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Who makes the key that signs deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// The provider, when the endpoint is created; it cannot be chosen.
+    Provider,
+    /// We do, and hand it over with each registration or out of band.
+    Operator,
+}
+
+/// A practice that the key reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Practice {
+    /// The name users write in a spec (NexHealth: the institution's subdomain).
+    pub name: Arc<str>,
+    /// The id that rows carry (NexHealth: `institution_id`).
+    pub key: Arc<str>,
+}
+
+/// A remote endpoint.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RemoteEndpoint {
+    /// Its id.
+    pub id: RemoteId,
+    /// Where deliveries go, as the provider wrote it. May hold secrets in its query: shorten before showing.
+    pub target_url: String,
+    /// Whether deliveries are on.
+    pub active: bool,
+    /// When it was made, by the provider's clock.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed, by the provider's clock.
+    pub updated_at: Option<Timestamp>,
+    /// Its signing key, where the answer showed one that can be used (not empty, masked or shorter than 8 characters).
+    pub key: Option<SecretText>,
+}
+
+impl fmt::Debug for RemoteEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteEndpoint").field("id", &self.id).field("active", &self.active).finish_non_exhaustive()
+    }
+}
+
+/// A remote subscription: one event of one practice (or of the account) on one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteRow {
+    /// Its id.
+    pub id: RemoteId,
+    /// The endpoint it delivers to.
+    pub endpoint: RemoteId,
+    /// [`Practice::key`] of its practice; `None` for events of the account.
+    pub practice: Option<Arc<str>>,
+    /// The provider's resource type, such as `Appointment`.
+    pub resource_type: Arc<str>,
+    /// The base event name, such as `appointment_created`.
+    pub event: Arc<str>,
+    /// Whether deliveries are on.
+    pub active: bool,
+    /// When it was made, by the provider's clock.
+    pub created_at: Option<Timestamp>,
+}
+
+/// What a row is about, whatever its id: rules.md *Create*, identity is (held endpoint, institution, resourceType, event).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowKey {
+    /// [`Practice::key`]; `None` for events of the account.
+    pub practice: Option<Arc<str>>,
+    /// Resource type.
+    pub resource_type: Arc<str>,
+    /// Base event name.
+    pub event: Arc<str>,
+}
+
+impl RemoteRow {
+    /// The row's identity on its endpoint.
+    pub fn key(&self) -> RowKey {
+        RowKey { practice: self.practice.clone(), resource_type: self.resource_type.clone(), event: self.event.clone() }
+    }
+}
+
+/// An endpoint to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEndpoint {
+    /// Where deliveries go.
+    pub target_url: String,
+    /// Whether deliveries are on from the start.
+    pub active: bool,
+}
+
+/// Changes to an endpoint; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointPatch {
+    /// New target URL.
+    pub target_url: Option<String>,
+    /// New switch.
+    pub active: Option<bool>,
+}
+
+/// A row to be made.
+#[derive(Clone)]
+pub struct NewRow {
+    /// The endpoint (split shape).
+    pub endpoint: RemoteId,
+    /// [`Practice::name`]; `None` for events of the account.
+    pub practice: Option<Arc<str>>,
+    /// Resource type, in the provider's own case.
+    pub resource_type: Arc<str>,
+    /// Base event name.
+    pub event: Arc<str>,
+    /// Whether deliveries are on from the start.
+    pub active: bool,
+    /// The API version whose payload shape the row is pinned to (NexHealth `Nex-Api-Version`).
+    pub payload_version: Arc<str>,
+    /// URL and key of the row itself (fused shape); `None` where the endpoint has them.
+    pub fused: Option<FusedTarget>,
+}
+
+/// What a fused provider wants with each row.
+#[derive(Clone)]
+pub struct FusedTarget {
+    /// Where deliveries go.
+    pub target_url: String,
+    /// The key that signs them.
+    pub key: SecretText,
+}
+
+/// Changes to a row; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowPatch {
+    /// New switch.
+    pub active: Option<bool>,
+    /// Moves the row to this endpoint.
+    pub new_endpoint: Option<RemoteId>,
+}
+
+/// What one list of rows covers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowScope {
+    /// One endpoint (split shape).
+    Endpoint(RemoteId),
+    /// The whole account (fused shape).
+    Account,
+}
+
+/// One event a provider is known to offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownEvent {
+    /// Resource type in the provider's case.
+    pub resource_type: Arc<str>,
+    /// Base event name.
+    pub event: Arc<str>,
+    /// Whether it belongs to a practice (`false`: to the account).
+    pub practice_scoped: bool,
+}
+
+/// The known events of a provider. Known, not closed: the provider decides about the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// All known events.
+    pub events: Vec<KnownEvent>,
+}
+
+impl Catalogue {
+    /// The known event of this name. Names are unique in every catalogue (a test of each adapter says so).
+    pub fn find(&self, event: &str) -> Option<&KnownEvent> {
+        self.events.iter().find(|known| &*known.event == event)
+    }
+}
