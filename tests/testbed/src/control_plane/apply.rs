@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionSpec,
+};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, ApiResource, Scope, oneshot};
@@ -15,7 +17,7 @@ use super::{ControlPlane, Error};
 
 /// A field manager of its own, so that no test mistakes the test bed's fields for the operator's or a user's.
 const FIELD_MANAGER: &str = "testbed";
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 impl ControlPlane {
     /// Applies every document of a YAML text as admin, in order. Objects without a namespace go to `default`.
@@ -72,36 +74,43 @@ impl ControlPlane {
             let params = PatchParams::apply(FIELD_MANAGER).force();
             applied.push(api.patch(&name, &params, &Patch::Apply(&document)).await.map_err(Error::kube(what))?);
             if kind.kind == "CustomResourceDefinition" {
-                await_established(&client, &name).await?;
+                await_served(&client, &name).await?;
             }
         }
         Ok(applied)
     }
 }
 
-async fn await_established(client: &Client, name: &str) -> Result<(), Error> {
+/// Established says that the kind is served; discovery, by which clients find it, follows a moment later.
+async fn await_served(client: &Client, name: &str) -> Result<(), Error> {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
-    let deadline = Instant::now() + ESTABLISHED_WITHIN;
+    let deadline = Instant::now() + SERVED_WITHIN;
     loop {
         let definition = definitions.get(name).await.map_err(Error::kube(format!("reading definition {name}")))?;
         let conditions = definition.status.and_then(|status| status.conditions).unwrap_or_default();
-        if conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True") {
+        let established = conditions.iter().any(|seen| seen.type_ == "Established" && seen.status == "True");
+        if established && is_discovered(client, &definition.spec).await {
             return Ok(());
         }
         if Instant::now() > deadline {
-            let reasons = conditions.iter().map(|condition| {
-                format!(
-                    "{}={} ({})",
-                    condition.type_,
-                    condition.status,
-                    condition.message.as_deref().unwrap_or_default()
-                )
+            let reasons = conditions.iter().map(|seen| {
+                format!("{}={} ({})", seen.type_, seen.status, seen.message.as_deref().unwrap_or_default())
             });
             let reason = reasons.collect::<Vec<_>>().join(", ");
             return Err(Error::Crd { name: name.to_owned(), reason });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn is_discovered(client: &Client, definition: &CustomResourceDefinitionSpec) -> bool {
+    for version in definition.versions.iter().filter(|version| version.served) {
+        let kind = GroupVersionKind::gvk(&definition.group, &version.name, &definition.names.kind);
+        if oneshot::pinned_kind(client, &kind).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// The documents of a YAML text, without the empty ones that a stray `---` makes.

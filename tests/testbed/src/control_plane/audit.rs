@@ -60,7 +60,7 @@ impl Audit {
         });
         match read {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::Io { path: self.path.clone(), source });
+                Err(Error::Io { path: self.path.clone(), source })
             }
             _ => Ok(parse(&text).filter(|request| request.user.contains(user_contains)).collect()),
         }
@@ -111,13 +111,8 @@ struct Status {
 
 impl Line {
     fn request(self) -> Option<AuditRequest> {
-        // A watch that is served has two lines: at its start and at its end. One that is refused has the second only.
-        let counts = match (self.verb.as_str(), self.stage.as_str()) {
-            (_, "ResponseStarted" | "Panic") => true,
-            ("watch", "ResponseComplete") => self.response_status.code >= 300,
-            (_, "ResponseComplete") => true,
-            _ => false,
-        };
+        // A watch has two lines, also one that is refused: when its answer begins and when it ends. Other requests have one.
+        let counts = self.verb != "watch" || self.stage != "ResponseComplete";
         counts.then_some(AuditRequest {
             verb: self.verb,
             resource: self.object_ref.resource,
@@ -146,6 +141,7 @@ mod tests {
         let text = [
             line("watch", "ResponseStarted", 200),
             line("watch", "ResponseComplete", 200),
+            line("watch", "ResponseStarted", 403),
             line("watch", "ResponseComplete", 403),
             line("get", "ResponseComplete", 404),
             r#"{"stage":"Resp"#.to_owned(),

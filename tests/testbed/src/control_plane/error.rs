@@ -66,7 +66,7 @@ pub enum Error {
         log: String,
     },
     /// A custom resource definition was refused or never served.
-    #[error("CustomResourceDefinition {name} is not Established: {reason}")]
+    #[error("CustomResourceDefinition {name} is not served: {reason}")]
     Crd {
         /// The definition.
         name: String,

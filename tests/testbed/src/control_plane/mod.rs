@@ -14,6 +14,7 @@ mod launch;
 mod process;
 mod shared;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -78,6 +79,8 @@ impl ControlPlane {
     async fn start_once(options: &Options, binaries: &Binaries) -> Result<Self, Error> {
         let dir = tempfile::Builder::new()
             .prefix("external-webhooks-control-plane-")
+            // It holds the admin's token.
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()
             .map_err(Error::io(std::env::temp_dir()))?;
         let files = Files::write(dir.path())?;
