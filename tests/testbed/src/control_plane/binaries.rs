@@ -37,6 +37,8 @@ impl Binaries {
     /// built on first use: some nine minutes of two cores, then never again.
     pub async fn find() -> Result<Self, Error> {
         let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        // Absolute, since the programs are started in another folder.
+        let assets = assets.map(|folder| std::path::absolute(&folder).map_err(Error::io(folder))).transpose()?;
         if let Some(folder) = &assets {
             for program in [ETCD, API_SERVER] {
                 if !is_executable(&folder.join(program.name)) {

@@ -1,16 +1,15 @@
 //! Builds the programs once from pinned Go modules into a cache outside `target/`, so that `cargo clean` does not cost them.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::Error;
 use super::binaries::{Program, is_executable};
-use super::{Error, process};
+use super::process::Supervised;
 
 const GO_MOD: &str = include_str!("../../tools/go.mod");
 const GO_SUM: &str = include_str!("../../tools/go.sum");
@@ -53,53 +52,51 @@ fn build_all(programs: &[Program], folder: PathBuf) -> Result<PathBuf, Error> {
 /// Builds to a name of its own and renames, so that a killed build never leaves a half-written program behind.
 fn build_one(program: Program, module: &Path, folder: &Path) -> Result<Duration, Error> {
     let started = Instant::now();
+    let go = find_go().ok_or_else(|| Error::NoGo {
+        program: program.name,
+        go_version: pinned("go ").unwrap_or_default().to_owned(),
+    })?;
     let partial = folder.join(format!(".{}.partial", program.name));
-    let mut go = Command::new("go")
-        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &ld_flags()?, "-o"])
-        .args([partial.as_os_str(), program.package.as_ref()])
-        .current_dir(module)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .env_remove("GOFLAGS")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::NoGo { program: program.name, go_version: pinned("go ").unwrap_or_default().to_owned() }
-            }
-            _ => Error::Spawn { program: "go".to_owned(), source },
-        })?;
-    let output = watch(&mut go, program, started);
-    let status = go.wait().map_err(|source| Error::Spawn { program: "go".to_owned(), source })?;
+    // Nothing of the user's Go settings but GOPROXY and the like: flags and workspaces would change what is built.
+    let args = [
+        "CGO_ENABLED=0".to_owned(),
+        "GOFLAGS=".to_owned(),
+        "GOWORK=off".to_owned(),
+        go.display().to_string(),
+        format!("-C={}", module.display()),
+        "build".to_owned(),
+        "-mod=readonly".to_owned(),
+        "-trimpath".to_owned(),
+        "-buildvcs=false".to_owned(),
+        format!("-ldflags={}", ld_flags()?),
+        format!("-o={}", partial.display()),
+        program.package.to_owned(),
+    ];
+    // Supervised like the servers: a build of minutes must not go on after its test process has been killed.
+    let scratch = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+    let mut build = Supervised::spawn("go", Path::new("env"), &args, scratch.path())?;
+    let mut next_sign = started + HEARTBEAT;
+    let status = loop {
+        if let Some(status) = build.status()? {
+            break status;
+        }
+        if Instant::now() > next_sign {
+            say(&format!("still building {}, {} s so far", program.name, started.elapsed().as_secs()));
+            next_sign += HEARTBEAT;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     if !status.success() {
-        return Err(Error::Build { program: program.name, output: process::tail(&output, 25) });
+        return Err(Error::Build { program: program.name, output: build.log_tail() });
     }
     let target = folder.join(program.name);
     std::fs::rename(&partial, &target).map_err(Error::io(&target))?;
     Ok(started.elapsed())
 }
 
-/// Collects Go's messages and shows a sign of life while it is silent for minutes.
-fn watch(go: &mut Child, program: Program, started: Instant) -> Vec<u8> {
-    let Some(mut stderr) = go.stderr.take() else { return Vec::new() };
-    let (done, waiting): (Sender<Vec<u8>>, _) = channel();
-    std::thread::spawn(move || {
-        let mut output = Vec::new();
-        // A broken pipe ends the reading; Go's exit status tells the rest.
-        let _ = stderr.read_to_end(&mut output);
-        let _ = done.send(output);
-    });
-    loop {
-        match waiting.recv_timeout(HEARTBEAT) {
-            Ok(output) => return output,
-            Err(RecvTimeoutError::Timeout) => {
-                say(&format!("still building {}, {} s so far", program.name, started.elapsed().as_secs()));
-            }
-            Err(RecvTimeoutError::Disconnected) => return Vec::new(),
-        }
-    }
+fn find_go() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("go")).find(|go| is_executable(go))
 }
 
 /// Without the version stamp the server calls itself v0.0.0, and helm refuses charts.
@@ -126,7 +123,8 @@ fn cache_folder() -> Result<PathBuf, Error> {
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("external-webhooks")))
         .or_else(|| variable("HOME").map(|folder| folder.join(".cache/external-webhooks")))
         .ok_or(Error::NoCache)?;
-    Ok(root.join("control-plane").join(version_key()?))
+    // Absolute, since the programs are started in another folder.
+    std::path::absolute(root.join("control-plane").join(version_key()?)).map_err(Error::io(&root))
 }
 
 fn version_key() -> Result<String, Error> {

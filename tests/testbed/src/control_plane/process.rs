@@ -1,4 +1,4 @@
-//! Servers that cannot outlive the process that started them, however it ends.
+//! Servers and builds that cannot outlive the process that started them, however it ends.
 //!
 //! `unsafe` is forbidden here, so there is no `prctl(PR_SET_PDEATHSIG)`. Each server runs under a small shell that holds the
 //! read end of a pipe. The write end is ours alone (close-on-exec), so the shell sees its end when we drop it, exit, panic or
@@ -30,6 +30,8 @@ wait "$child"; code=$?
 kill -KILL "$reader" 2>/dev/null
 exit "$code"
 "#;
+
+const LOG_TAIL: usize = 25;
 
 /// A running server and the pipe that keeps it alive.
 #[derive(Debug)]
@@ -63,12 +65,16 @@ impl Supervised {
         Ok(Self { program, shell, lifeline, log })
     }
 
+    /// Its exit status once it has ended by itself.
+    pub(super) fn status(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.shell.try_wait().map_err(|source| Error::Spawn { program: self.program.to_owned(), source })
+    }
+
     /// An error when the server has ended by itself.
     pub(super) fn check(&mut self) -> Result<(), Error> {
-        match self.shell.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Error::Exited { program: self.program, status, log: self.log_tail() }),
-            Err(source) => Err(Error::Spawn { program: self.program.to_owned(), source }),
+        match self.status()? {
+            None => Ok(()),
+            Some(status) => Err(Error::Exited { program: self.program, status, log: self.log_tail() }),
         }
     }
 
@@ -103,8 +109,12 @@ impl Supervised {
         None
     }
 
-    fn log_tail(&self) -> String {
-        tail(&std::fs::read(&self.log).unwrap_or_default(), 25)
+    /// The last lines of its output, for error messages.
+    pub(super) fn log_tail(&self) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
     }
 }
 
@@ -113,11 +123,4 @@ impl Drop for Supervised {
         self.release();
         self.wait();
     }
-}
-
-/// The last `lines` lines, for error messages.
-pub(super) fn tail(text: &[u8], lines: usize) -> String {
-    let text = String::from_utf8_lossy(text);
-    let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
 }
