@@ -159,7 +159,8 @@ impl Mirror {
     }
 
     /// Rows of a pair that are one too many and may be deleted: all but the lowest id, and none at all unless the last
-    /// good list, not merely an answer of ours, showed the one that stays.
+    /// good list, not merely an answer of ours, showed the one that stays and no write to the pair is in doubt, such as
+    /// a lost DELETE that could still take it.
     pub fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
         self.rows.twins(endpoint, key)
     }

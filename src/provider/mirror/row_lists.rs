@@ -156,7 +156,7 @@ impl Rows {
         let mut ids = target.ids(pair);
         let (Some(kept), Some(list)) = (ids.next(), self.fresh_list(target)) else { return Vec::new() };
         let seen = self.by_id.get(kept).is_some_and(|row| row.stamp == list.started);
-        if !seen || self.writes.contains_key(kept) {
+        if !seen || self.writes.contains_key(kept) || target.state(pair).doubt.is_some() {
             return Vec::new();
         }
         ids.filter(|id| !self.writes.contains_key(*id)).filter_map(|id| self.show(id)).collect()
