@@ -11,6 +11,7 @@
 //!
 //! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
 
+pub mod canonical;
 pub mod error;
 pub mod gate;
 pub mod mirror;
