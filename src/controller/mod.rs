@@ -1,1 +1,33 @@
-//! TODO
+//! The Kubernetes side: watches, observing, executing plans, reporting. The only place with effects on the cluster.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `driver` | one loop for every kind: watch, wake, plan, execute, back off |
+//! | `account`, `endpoint`, `subscription` | observe one kind and carry out its plan |
+//! | `accounts` | which accounts can be used, and the realm behind each |
+//! | `cache` | objects as last seen or last written, whichever is newer |
+//! | `memory` | what this process remembers per object, keyed by UID |
+//! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
+//! | `wakes` | from a change to exactly the objects concerned |
+//! | `write` | finalizers and status, each with the resourceVersion it was planned on |
+//! | `events` | Kubernetes Events |
+
+mod account;
+mod accounts;
+mod cache;
+mod context;
+mod driver;
+mod endpoint;
+mod error;
+mod events;
+mod memory;
+mod observer;
+mod secrets;
+mod subscription;
+mod timing;
+mod wakes;
+mod write;
+
+pub use context::{Config, Error};
+pub use driver::run;
+pub use timing::Timing;

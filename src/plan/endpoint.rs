@@ -10,7 +10,7 @@ use super::outcome::{AccountBlock, account_block};
 use super::{AccountView, Note, PlanTiming, Refusal, elapsed, target, wire_time};
 use crate::api::endpoint::{LastCreate, PendingCreate, SigningSecretStatus, SubscriptionCounts};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
-use crate::provider::model::{Absence, EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::provider::model::{Absence, EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId, RemoteRow, canonical_url};
 use crate::signing::SecretText;
 
 /// Everything an endpoint's plan may look at.
@@ -358,7 +358,7 @@ fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
 /// drift only if our own spec had it off, or has changed since.
 fn difference(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> EndpointPatch {
     let spec = &input.object.spec;
-    let moved = target::canonical(&endpoint.target_url) != target::canonical(&spec.target_url);
+    let moved = canonical_url(&endpoint.target_url) != canonical_url(&spec.target_url);
     let switch = match (spec.active, endpoint.active) {
         (false, true) => Some(false),
         (true, false) if !switched_off(input, endpoint) => Some(true),

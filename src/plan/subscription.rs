@@ -306,7 +306,8 @@ impl Work<'_> {
         let want = self.wanted_switch(item, key);
         let listed = self.rows.rows(self.remote_id, key);
         let Some(row) = listed.first() else { return self.make(item, key, want, found) };
-        found.deletes.extend(listed.iter().skip(1).map(|twin| RowCall::Delete { row: twin.clone() }));
+        let twins = self.rows.twins(self.remote_id, key);
+        found.deletes.extend(twins.into_iter().map(|row| RowCall::Delete { row }));
         found.present_count += 1;
         found.active += usize::from(row.active);
         if found.present.len() < LISTED {
@@ -351,8 +352,8 @@ impl Work<'_> {
             RowCreateState::Free => {
                 let mut held = self.input.old.same_realm.clone();
                 held.push(self.remote_id.clone());
-                if held.len() > 1 && !self.rows.missing(&held, key) {
-                    // Rows are moving and a list that could show this one is older than our last write: look first.
+                if !self.rows.missing(&held, key) {
+                    // Not here, but a list that could show it is older than our last write: look first.
                     found.look_after = Some(found.look_after.unwrap_or(self.input.now));
                     return;
                 }

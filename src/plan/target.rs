@@ -1,17 +1,6 @@
-//! Target URLs: comparing, shortening and judging them. Pure text work; nothing is resolved or called.
+//! Target URLs: shortening and judging them. Pure text work; nothing is resolved or called.
 
 use url::Url;
-
-/// The form in which two target URLs are compared: scheme and host in lower case, default port and empty path made
-/// plain. Path case, trailing slash and query are kept, because to a receiver they matter.
-pub fn canonical(text: &str) -> Option<String> {
-    let mut url = Url::parse(text.trim()).ok()?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return None;
-    }
-    url.set_fragment(None);
-    Some(url.into())
-}
 
 /// The host, for a status column.
 pub fn host(text: &str) -> Option<String> {
@@ -52,18 +41,6 @@ pub fn is_insecure(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn equal_urls_compare_equal_and_others_do_not() {
-        let base = canonical("https://hooks.example.com/a");
-        assert_eq!(canonical("HTTPS://Hooks.Example.com:443/a"), base);
-        for other in ["https://hooks.example.com/a/", "https://hooks.example.com/A", "https://hooks.example.com/a?x=1"]
-        {
-            assert_ne!(canonical(other), base, "{other}");
-        }
-        assert_eq!(canonical("https://hooks.example.com"), canonical("https://hooks.example.com/"));
-        assert_eq!(canonical("ftp://x/"), None);
-    }
 
     #[test]
     fn nothing_secret_is_shown() {

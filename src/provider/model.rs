@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use super::canonical::canonical_url;
 use crate::signing::SecretText;
 
 /// A remote id, kept as text because providers disagree on numbers and strings.
@@ -239,8 +240,9 @@ pub enum RowCreateState {
 pub trait RemoteRows {
     /// Rows of this identity on this endpoint, lowest id first.
     fn rows(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow>;
-    /// Whether the rows of this endpoint are known: a good list of this process, or this process saw it made; and no 404
-    /// since then has said that our picture is wrong.
+    /// Rows of this identity that are one too many and may be deleted: all but the lowest id, and none while in doubt.
+    fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow>;
+    /// Whether the rows of this endpoint are known: a good list of this process, or this process saw it made.
     fn known(&self, endpoint: &RemoteId) -> bool;
     /// Whether the last list of this endpoint's rows started after our last write there.
     fn settled(&self, endpoint: &RemoteId) -> bool;

@@ -20,6 +20,7 @@ mod reads;
 mod row_lists;
 mod row_writes;
 mod rows;
+mod view;
 
 #[cfg(test)]
 mod property;

@@ -1,0 +1,92 @@
+//! What every pass needs.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::Client;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::account::AccountMemory;
+use super::accounts::Accounts;
+use super::cache::Cache;
+use super::endpoint::EndpointMind;
+use super::error::PassError;
+use super::events::Events;
+use super::memory::Memories;
+use super::timing::Timing;
+use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::plan::subscription::SubscriptionMemory;
+use crate::provider::http::HttpClient;
+use crate::runtime::metrics::{Kind, Verb};
+use crate::runtime::{Health, Lease, Metrics};
+
+/// What the controllers are started with.
+pub struct Config {
+    /// The cluster.
+    pub client: Client,
+    /// Namespaces to watch; empty: all.
+    pub namespaces: Vec<String>,
+    /// Origins that accounts may use besides the providers' own.
+    pub allowed_base_urls: Vec<String>,
+    /// All durations.
+    pub timing: Timing,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Health of the process.
+    pub health: Health,
+    /// The lease this process leads by.
+    pub lease: Lease,
+    /// Asks for an orderly end.
+    pub shutdown: CancellationToken,
+}
+
+/// Why the controllers could not start or had to end.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The HTTP client for providers could not be made.
+    #[error("cannot make the HTTP client for providers: {0}")]
+    HttpClient(String),
+    /// A controller ended without being asked.
+    #[error("the {0} controller ended")]
+    Ended(&'static str),
+}
+
+/// What every pass needs.
+pub struct Context {
+    pub client: Client,
+    pub timing: Timing,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub events: Events,
+    pub http: HttpClient,
+    pub allowed_base_urls: Vec<String>,
+    pub process_started: Timestamp,
+    pub accounts: Accounts,
+    pub account_cache: Cache<ProviderAccount>,
+    pub endpoint_cache: Cache<WebhookEndpoint>,
+    pub subscription_cache: Cache<WebhookSubscription>,
+    pub account_memory: Memories<AccountMemory>,
+    pub endpoint_memory: Memories<EndpointMind>,
+    pub subscription_memory: Memories<SubscriptionMemory>,
+    pub tasks: TaskTracker,
+    pub shutdown: CancellationToken,
+}
+
+impl Context {
+    /// A call to the API server, within its deadline.
+    pub async fn kube<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
+        Ok(tokio::time::timeout(self.timing.kube_call, call).await??)
+    }
+
+    /// Counts a write to the cluster.
+    pub fn wrote(&self, kind: Kind, verb: Verb) {
+        self.metrics.kube_write(kind, verb);
+    }
+
+    /// Runs something beside the passes, to be ended with them.
+    pub fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}

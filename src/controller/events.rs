@@ -1,0 +1,33 @@
+//! Kubernetes Events. Publishing one never fails a pass: an API server that refuses Events must not stop the work.
+
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+use tracing::debug;
+
+use crate::plan::Note;
+
+/// Publishes Events; one per process, because it folds repeats together.
+pub struct Events(Recorder);
+
+impl Events {
+    /// Reports as this process.
+    pub fn new(client: Client, instance: Option<String>) -> Self {
+        Self(Recorder::new(client, Reporter { controller: "external-webhooks".into(), instance }))
+    }
+
+    /// Publishes notes about an object.
+    pub async fn publish(&self, object: &impl Resource<DynamicType = ()>, notes: &[Note]) {
+        for note in notes {
+            let event = Event {
+                type_: if note.warning { EventType::Warning } else { EventType::Normal },
+                reason: note.reason.to_owned(),
+                note: Some(note.text.chars().take(1000).collect()),
+                action: note.action.to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = self.0.publish(&event, &object.object_ref(&())).await {
+                debug!(%error, "an Event was not taken");
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What this process remembers per object, keyed by UID: a name can be used again by another object.
+//!
+//! Nothing in here is needed for correctness after a restart; it saves calls, paces retries and holds what must not be
+//! written into a status because it changes with every attempt.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+/// Memory of all objects of one kind.
+pub struct Memories<T>(Mutex<HashMap<String, Arc<Memory<T>>>>);
+
+/// Memory of one object.
+pub struct Memory<T> {
+    /// What its plans remember.
+    pub plan: Mutex<T>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Default)]
+struct Pace {
+    backoff: Option<ExponentialBackoff>,
+    not_before: Option<Instant>,
+    generation: Option<i64>,
+    counters: Option<Instant>,
+}
+
+impl<T: Default> Memories<T> {
+    /// Nothing remembered.
+    pub fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    /// The memory of an object, made at its first pass.
+    pub fn of(&self, uid: &str) -> Arc<Memory<T>> {
+        let make = || Arc::new(Memory { plan: Mutex::default(), pace: Mutex::default() });
+        lock(&self.0).entry(uid.to_owned()).or_insert_with(make).clone()
+    }
+
+    /// The memory of an object, if it has had a pass.
+    pub fn get(&self, uid: &str) -> Option<Arc<Memory<T>>> {
+        lock(&self.0).get(uid).cloned()
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.0).remove(uid);
+    }
+}
+
+impl<T> Memory<T> {
+    /// What the plans remember, for a short look or change.
+    pub fn plan(&self) -> MutexGuard<'_, T> {
+        lock(&self.plan)
+    }
+
+    /// How much longer the object's pause lasts. A new generation ends it.
+    pub fn pause_left(&self, generation: Option<i64>, now: Instant) -> Option<Duration> {
+        let mut pace = lock(&self.pace);
+        if pace.generation != generation {
+            pace.generation = generation;
+            pace.backoff = None;
+            pace.not_before = None;
+        }
+        pace.not_before.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// A pass failed: the next one waits longer, but at least as long as was asked for.
+    pub fn failed(&self, limits: (Duration, Duration), at_least: Option<Duration>, now: Instant) -> Duration {
+        let mut pace = lock(&self.pace);
+        let fresh = || {
+            ExponentialBuilder::default()
+                .with_min_delay(limits.0)
+                .with_max_delay(limits.1)
+                .with_jitter()
+                .without_max_times()
+                .build()
+        };
+        let next = pace.backoff.get_or_insert_with(fresh).next().unwrap_or(limits.1);
+        let wait = next.min(limits.1).max(at_least.unwrap_or_default());
+        pace.not_before = Some(now + wait);
+        wait
+    }
+
+    /// A pass went through.
+    pub fn succeeded(&self) {
+        let mut pace = lock(&self.pace);
+        pace.backoff = None;
+        pace.not_before = None;
+    }
+
+    /// Something the object waits for has changed: its pause is over, the backoff stays.
+    pub fn end_pause(&self) {
+        lock(&self.pace).not_before = None;
+    }
+
+    /// Whether counters may be written now; how long to wait otherwise.
+    pub fn counters_due(&self, every: Duration, now: Instant) -> Result<(), Duration> {
+        let pace = lock(&self.pace);
+        let left = pace.counters.map(|last| (last + every).saturating_duration_since(now)).unwrap_or_default();
+        if left.is_zero() { Ok(()) } else { Err(left) }
+    }
+
+    /// Counters were written.
+    pub fn counters_written(&self, now: Instant) {
+        lock(&self.pace).counters = Some(now);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! Every duration of the operator, injected, so that tests run the real controllers with milliseconds.
+
+use std::time::Duration;
+
+use crate::plan::PlanTiming;
+use crate::provider::http::CallLimits;
+use crate::provider::realm::RealmTiming;
+
+/// All durations. There is no option for them on the command line: they are decisions, not settings.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// What decisions depend on.
+    pub plan: PlanTiming,
+    /// How long lost answers settle.
+    pub realm: RealmTiming,
+    /// Deadlines of provider calls.
+    pub calls: CallLimits,
+    /// Overrides every account's `observeInterval`; `None` outside tests.
+    pub observe_interval: Option<Duration>,
+    /// First and longest pause of an object that fails.
+    pub backoff: (Duration, Duration),
+    /// First and longest pause between probes of a provider that does not answer.
+    pub probe: (Duration, Duration),
+    /// How often an account with refused credentials is tried without a change (rules.md *Outcomes*: 15 min).
+    pub credentials_retry: Duration,
+    /// Deadline of every call to the API server.
+    pub kube_call: Duration,
+    /// How long a process before this one may have kept writing: the lease time.
+    pub lease: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            plan: PlanTiming::default(),
+            realm: RealmTiming::default(),
+            calls: CallLimits::default(),
+            observe_interval: None,
+            backoff: (Duration::from_secs(1), Duration::from_secs(300)),
+            probe: (Duration::from_secs(1), Duration::from_secs(60)),
+            credentials_retry: Duration::from_secs(900),
+            kube_call: Duration::from_secs(15),
+            lease: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Writes of finalizers and status, each with the resourceVersion it was planned on: a write planned on an older object
+//! is refused by the API server instead of undoing what came between.
+
+use std::sync::Arc;
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::cache::{Cache, Kind};
+use super::context::Context;
+use super::error::PassError;
+
+/// Writes for objects of one kind.
+pub struct Writer<'a, K: Kind> {
+    /// The context.
+    pub context: &'a Context,
+    /// The kind's cache.
+    pub cache: &'a Cache<K>,
+}
+
+impl<K: Kind> Writer<'_, K> {
+    /// Adds a finalizer.
+    pub async fn add_finalizer(&self, object: &K, finalizer: &str) -> Result<Arc<K>, PassError> {
+        let mut finalizers = object.finalizers().to_vec();
+        if finalizers.iter().any(|present| present == finalizer) {
+            return Ok(Arc::new(object.clone()));
+        }
+        finalizers.push(finalizer.to_owned());
+        self.patch(object, false, "/metadata/finalizers", json!(finalizers)).await
+    }
+
+    /// Takes a finalizer off; an object that is gone already is what was wanted.
+    pub async fn remove_finalizer(&self, object: &K, finalizer: &str) -> Result<(), PassError> {
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.retain(|present| present != finalizer);
+        match self.patch(object, false, "/metadata/finalizers", json!(finalizers)).await {
+            Ok(_) | Err(PassError::Gone) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the status.
+    pub async fn status(&self, object: &K, status: &impl Serialize) -> Result<Arc<K>, PassError> {
+        let value = serde_json::to_value(status).map_err(|error| PassError::Kube(error.to_string()))?;
+        self.patch(object, true, "/status", value).await
+    }
+
+    /// Reads the object as it is now (quorum).
+    pub async fn read(&self, object: &K) -> Result<Arc<K>, PassError> {
+        let api = self.api(object);
+        let fresh = self.context.kube(api.get(&object.name_any())).await?;
+        if fresh.uid() != object.uid() {
+            return Err(PassError::Gone);
+        }
+        Ok(self.cache.wrote(fresh))
+    }
+
+    fn api(&self, object: &K) -> Api<K> {
+        Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default())
+    }
+
+    async fn patch(&self, object: &K, status: bool, path: &str, value: Value) -> Result<Arc<K>, PassError> {
+        let patch: json_patch::Patch = serde_json::from_value(json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": object.resource_version()},
+            {"op": "add", "path": path, "value": value},
+        ]))
+        .map_err(|error| PassError::Kube(error.to_string()))?;
+        let (api, name, params) = (self.api(object), object.name_any(), PatchParams::default());
+        let patch = Patch::<()>::Json(patch);
+        let written = if status {
+            self.context.kube(api.patch_status(&name, &params, &patch)).await
+        } else {
+            self.context.kube(api.patch(&name, &params, &patch)).await
+        };
+        self.context.wrote(K::kind(&()).as_ref(), if status { "patch_status" } else { "patch" });
+        Ok(self.cache.wrote(written?))
+    }
+}

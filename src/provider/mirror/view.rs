@@ -1,0 +1,51 @@
+//! What plans see of the mirror.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{CreateState, Mirror};
+use crate::provider::model::{RemoteId, RemoteRow, RemoteRows, RowCreateState, RowKey};
+
+impl RemoteRows for Mirror {
+    fn rows(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        Mirror::rows(self, endpoint, key)
+    }
+
+    fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        Mirror::twins(self, endpoint, key)
+    }
+
+    fn known(&self, endpoint: &RemoteId) -> bool {
+        self.row_list_known(endpoint)
+    }
+
+    fn settled(&self, endpoint: &RemoteId) -> bool {
+        self.row_list(endpoint).is_some_and(|list| list.started > self.last_row_write(endpoint))
+    }
+
+    fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool {
+        self.is_missing(endpoints, key)
+    }
+
+    fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState {
+        match self.row_create_state(endpoint, key) {
+            CreateState::Free => RowCreateState::Free,
+            CreateState::InFlight => RowCreateState::InFlight,
+            CreateState::Uncertain { look_after } => RowCreateState::Uncertain { look_after },
+        }
+    }
+
+    fn listed_at(&self, endpoint: &RemoteId) -> Option<Timestamp> {
+        self.row_list(endpoint).map(|list| list.at)
+    }
+
+    fn practice_key(&self, name: &str) -> Option<Arc<str>> {
+        self.practice_by_name(name).map(|practice| practice.key.clone())
+    }
+
+    fn practice_names(&self) -> Option<Vec<Arc<str>>> {
+        self.practice_list()?;
+        Some(self.practices().iter().map(|practice| practice.name.clone()).collect())
+    }
+}
