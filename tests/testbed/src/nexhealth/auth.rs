@@ -10,7 +10,7 @@ use super::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::time::{Duration, Instant};
 
 /// A token that was handed out.
@@ -126,7 +126,7 @@ fn issue(world: &mut World, subject: &str, lifetime: Duration) -> String {
         "sub": subject,
         "scp": "api_user",
         "iat": issued,
-        "jti": format!("{}-{number}", &world.nonce),
+        "jti": hex::encode(&Sha256::digest(format!("{}/token/{number}", world.nonce))[..16]),
     });
     let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
     match world.switches.token_exp {
