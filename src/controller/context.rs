@@ -90,3 +90,51 @@ impl Context {
         self.tasks.spawn(task);
     }
 }
+
+impl Context {
+    /// A Secret that an endpoint may have read is now at this version (`None`: gone): forgets what was read if that is
+    /// older. Answers whether the endpoint has to look again.
+    pub fn endpoint_memory_outdated(&self, endpoint: &WebhookEndpoint, version: Option<&str>) -> bool {
+        let memory = endpoint.metadata.uid.as_deref().and_then(|uid| self.endpoint_memory.get(uid));
+        memory.is_some_and(|memory| memory.plan().secret.outdated(version))
+    }
+
+    /// The same for an account.
+    pub fn account_memory_outdated(&self, account: &ProviderAccount, version: Option<&str>) -> bool {
+        let memory = account.metadata.uid.as_deref().and_then(|uid| self.account_memory.get(uid));
+        memory.is_some_and(|memory| memory.plan().secret.outdated(version))
+    }
+}
+
+/// What was last read of a Secret, so that a pass need not read it again.
+#[derive(Default)]
+pub enum LastRead {
+    /// Nothing, or it has changed since.
+    #[default]
+    Unknown,
+    /// This; `None`: not there.
+    Known(Option<Arc<k8s_openapi::api::core::v1::Secret>>),
+}
+
+impl LastRead {
+    /// The Secret is now at this version (`None`: gone). Answers whether what was read is outdated by that.
+    pub fn outdated(&mut self, version: Option<&str>) -> bool {
+        let read = match self {
+            Self::Unknown => return true,
+            Self::Known(secret) => secret.as_ref().and_then(|secret| secret.metadata.resource_version.as_deref()),
+        };
+        let number = |version: &str| version.parse::<u128>().ok();
+        let newer = match (read, version) {
+            (Some(read), Some(version)) => match (number(read), number(version)) {
+                (Some(read), Some(version)) => version > read,
+                _ => read != version,
+            },
+            (None, None) => false,
+            _ => true,
+        };
+        if newer {
+            *self = Self::Unknown;
+        }
+        newer
+    }
+}

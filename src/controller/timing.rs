@@ -26,6 +26,8 @@ pub struct Timing {
     /// Deadline of every call to the API server.
     pub kube_call: Duration,
     /// How long a process before this one may have kept writing: the lease time.
+    /// How long a Secret may be going, under an account that is not, before it is let go (rules.md *Keys*: 60 s).
+    pub secret_replaced: Duration,
     pub lease: Duration,
 }
 
@@ -40,6 +42,7 @@ impl Default for Timing {
             probe: (Duration::from_secs(1), Duration::from_secs(60)),
             credentials_retry: Duration::from_secs(900),
             kube_call: Duration::from_secs(15),
+            secret_replaced: Duration::from_secs(60),
             lease: Duration::from_secs(15),
         }
     }

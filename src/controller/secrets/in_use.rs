@@ -1,0 +1,75 @@
+//! The in-use finalizer on account Secrets: the key must live until what it made is deleted.
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::api::IN_USE_FINALIZER;
+use crate::controller::context::Context;
+use crate::controller::error::PassError;
+use crate::runtime::metrics::{Kind, Verb};
+
+/// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
+pub async fn hold(context: &Context, secret: &Secret) -> Result<(), PassError> {
+    let held = secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
+    if held || secret.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let mut finalizers = secret.finalizers().to_vec();
+    finalizers.push(IN_USE_FINALIZER.to_owned());
+    patch(context, secret, &finalizers).await
+}
+
+/// Takes the finalizer off, unless another account of the namespace uses the Secret.
+pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) -> Result<(), PassError> {
+    let used = context.account_cache.of_namespace(namespace).iter().any(|account| {
+        account.metadata.name.as_deref() != Some(by)
+            && account.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER)
+            && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name)
+    });
+    if used {
+        return Ok(());
+    }
+    let Some(secret) = super::read(context, namespace, name).await? else { return Ok(()) };
+    take_off(context, &secret).await
+}
+
+/// Whether the Secret has been going for long while neither account nor namespace is: somebody replaces it, and the
+/// finalizer is taken off for that.
+pub async fn released_by_replacement(context: &Context, secret: &Secret) -> Result<bool, PassError> {
+    let Some(since) = &secret.metadata.deletion_timestamp else { return Ok(false) };
+    let age = crate::plan::elapsed(since.0, jiff::Timestamp::now());
+    if age < context.timing.secret_replaced {
+        return Ok(false);
+    }
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    let namespace = context.kube(namespaces.get(&secret.namespace().unwrap_or_default())).await?;
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Ok(false);
+    }
+    take_off(context, secret).await?;
+    Ok(true)
+}
+
+async fn take_off(context: &Context, secret: &Secret) -> Result<(), PassError> {
+    if !secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER) {
+        return Ok(());
+    }
+    let mut finalizers = secret.finalizers().to_vec();
+    finalizers.retain(|finalizer| finalizer != IN_USE_FINALIZER);
+    match patch(context, secret, &finalizers).await {
+        Err(PassError::Gone) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+async fn patch(context: &Context, secret: &Secret, finalizers: &[String]) -> Result<(), PassError> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &secret.namespace().unwrap_or_default());
+    let version = secret.resource_version();
+    let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
+    let written =
+        context.kube(api.patch_metadata(&secret.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await;
+    context.wrote(Kind::Secret, Verb::Patch);
+    written.map(|_| ())
+}

@@ -1,0 +1,90 @@
+//! Watches the metadata of Secrets; their data never enters this process this way.
+//!
+//! Nothing is stored: an event names a Secret, and whoever refers to it forgets what it read and is planned again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use tracing::warn;
+
+use crate::api::IN_USE_FINALIZER;
+use crate::controller::context::Context;
+use crate::controller::wakes;
+use crate::plan::endpoint::secret_name;
+
+/// Watches until the process ends.
+pub async fn watch(context: Arc<Context>, namespace: Option<String>) {
+    let api: Api<PartialObjectMeta<Secret>> = match &namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    };
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut relisted: HashSet<(String, String)> = HashSet::new();
+    loop {
+        let event = tokio::select! {
+            () = context.shutdown.cancelled() => return,
+            event = events.try_next() => event,
+        };
+        match event {
+            Ok(Some(watcher::Event::Apply(secret))) => changed(&context, &secret, false).await,
+            Ok(Some(watcher::Event::Delete(secret))) => changed(&context, &secret, true).await,
+            Ok(Some(watcher::Event::Init)) => relisted.clear(),
+            Ok(Some(watcher::Event::InitApply(secret))) => {
+                relisted.insert((secret.namespace().unwrap_or_default(), secret.name_any()));
+                changed(&context, &secret, false).await;
+            }
+            Ok(Some(watcher::Event::InitDone)) => vanished(&context, namespace.as_deref(), &relisted),
+            Ok(None) => return,
+            Err(error) => warn!(%error, "watching Secrets failed; trying again"),
+        }
+    }
+}
+
+/// A Secret has changed: whoever refers to it reads it anew.
+async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bool) {
+    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let version = secret.resource_version().filter(|_| !gone);
+    for endpoint in context.endpoint_cache.of_namespace(&namespace) {
+        if secret_name(&endpoint) == name && context.endpoint_memory_outdated(&endpoint, version.as_deref()) {
+            wakes::wake_endpoint(context, &endpoint);
+        }
+    }
+    let mut referred = false;
+    for account in context.account_cache.of_namespace(&namespace) {
+        if account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name) {
+            referred = true;
+            if context.account_memory_outdated(&account, version.as_deref()) {
+                wakes::wake_account(context, &account);
+            }
+        }
+    }
+    // No account refers to it any more, perhaps since a time when this process did not run.
+    let held = secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
+    if held && !referred && !gone && let Err(error) = super::let_go(context, &namespace, &name, "").await {
+        warn!(%error, namespace, name, "cannot release a Secret that no account uses");
+    }
+}
+
+/// After a new list: what was read before and is not in it has been deleted while nobody watched.
+fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String, String)>) {
+    let covered = |own: Option<&String>| namespace.is_none_or(|namespace| own.is_some_and(|own| own == namespace));
+    let is_listed = |namespace: Option<&String>, name: String| listed.contains(&(namespace.cloned().unwrap_or_default(), name));
+    for endpoint in context.endpoint_cache.all() {
+        let own = endpoint.metadata.namespace.as_ref();
+        if covered(own) && !is_listed(own, secret_name(&endpoint)) && context.endpoint_memory_outdated(&endpoint, None) {
+            wakes::wake_endpoint(context, &endpoint);
+        }
+    }
+    for account in context.account_cache.all() {
+        let own = account.metadata.namespace.as_ref();
+        let name = account.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
+        if covered(own) && name.is_some_and(|name| !is_listed(own, name)) && context.account_memory_outdated(&account, None) {
+            wakes::wake_account(context, &account);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The NexHealth simulator: strict where the documents are clear, switchable where they are not.
+//!
+//! [`Simulator`] serves the API on a loopback port, records every call in a ledger and every change of state in a
+//! journal, suffers the faults it is told to, lets a test act as a person in the portal, and sends signed deliveries
+//! with retries. [`Receiver`] is the other end of the deliveries.
+//!
+//! Facts come from the provider's OpenAPI description of v3.0.0, its guides and published runs against its sandbox;
+//! where they contradict each other the field in [`Switches`] says so.
+
+mod auth;
+pub mod catalogue;
+mod config;
+mod delivery;
+mod envelope;
+mod faults;
+mod journal;
+mod ledger;
+mod limit;
+mod model;
+mod portal;
+mod receiver;
+mod respond;
+mod routes;
+mod server;
+mod service;
+pub mod sign;
+mod simulator;
+mod switches;
+mod version;
+mod world;
+
+pub use config::{Organisation, SimConfig, SimTiming};
+pub use delivery::{Delivery, DeliveryOutcome};
+pub use envelope::{DescriptionForm, EnvelopeStyle, ErrorForm};
+pub use faults::{Fault, Hook, HookAction, MadeUp, Matcher, RuleId, When};
+pub use journal::{Actor, Change, Entry, LiveQuery, Stretch};
+pub use ledger::{Call, Mark};
+pub use model::{ApiKey, Endpoint, Institution, Location, Mode, Row, SyncSource, SyncTime, wire_time};
+pub use portal::Portal;
+pub use receiver::{Received, Receiver};
+pub use simulator::{Faults, Simulator};
+pub use switches::{
+    Deactivation, DeleteWithRows, DeliveryErrors, Duplicates, EventTime, ExpClaim, IgnoredNote, LostInstitution,
+    PairCheck, RateLimit, SecretOnList, Switches, V2,
+};
+pub use world::{EndpointPatch, RowPatch};
