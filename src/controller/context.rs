@@ -15,6 +15,7 @@ use super::endpoint::EndpointMind;
 use super::error::PassError;
 use super::events::Events;
 use super::memory::Memories;
+use super::secrets::ReadSecret;
 use super::timing::Timing;
 use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::subscription::SubscriptionMemory;
@@ -113,7 +114,7 @@ pub enum LastRead {
     #[default]
     Unknown,
     /// This; `None`: not there.
-    Known(Option<Arc<k8s_openapi::api::core::v1::Secret>>),
+    Known(Option<Arc<ReadSecret>>),
 }
 
 impl LastRead {
@@ -121,7 +122,7 @@ impl LastRead {
     pub fn outdated(&mut self, version: Option<&str>) -> bool {
         let read = match self {
             Self::Unknown => return true,
-            Self::Known(secret) => secret.as_ref().and_then(|secret| secret.metadata.resource_version.as_deref()),
+            Self::Known(secret) => secret.as_ref().and_then(|secret| secret.meta.resource_version.as_deref()),
         };
         let number = |version: &str| version.parse::<u128>().ok();
         let newer = match (read, version) {

@@ -75,7 +75,7 @@ impl<K: Kind> Writer<'_, K> {
         } else {
             self.context.kube(api.patch(&name, &params, &patch)).await
         };
-        self.context.wrote(K::kind(&()).as_ref(), if status { "patch_status" } else { "patch" });
+        self.context.wrote(K::METRIC, if status { Verb::PatchStatus } else { Verb::Patch });
         Ok(self.cache.wrote(written?))
     }
 }

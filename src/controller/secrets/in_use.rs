@@ -7,16 +7,17 @@ use serde_json::json;
 
 use crate::api::IN_USE_FINALIZER;
 use crate::controller::context::Context;
+use super::ReadSecret;
 use crate::controller::error::PassError;
 use crate::runtime::metrics::{Kind, Verb};
 
 /// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
-pub async fn hold(context: &Context, secret: &Secret) -> Result<(), PassError> {
-    let held = secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
-    if held || secret.metadata.deletion_timestamp.is_some() {
+pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassError> {
+    let held = finalizers(secret).iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
+    if held || secret.meta.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let mut finalizers = secret.finalizers().to_vec();
+    let mut finalizers = finalizers(secret).to_vec();
     finalizers.push(IN_USE_FINALIZER.to_owned());
     patch(context, secret, &finalizers).await
 }
@@ -35,16 +36,20 @@ pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) ->
     take_off(context, &secret).await
 }
 
+fn finalizers(secret: &ReadSecret) -> &[String] {
+    secret.meta.finalizers.as_deref().unwrap_or_default()
+}
+
 /// Whether the Secret has been going for long while neither account nor namespace is: somebody replaces it, and the
 /// finalizer is taken off for that.
-pub async fn released_by_replacement(context: &Context, secret: &Secret) -> Result<bool, PassError> {
-    let Some(since) = &secret.metadata.deletion_timestamp else { return Ok(false) };
+pub async fn released_by_replacement(context: &Context, secret: &ReadSecret) -> Result<bool, PassError> {
+    let Some(since) = &secret.meta.deletion_timestamp else { return Ok(false) };
     let age = crate::plan::elapsed(since.0, jiff::Timestamp::now());
     if age < context.timing.secret_replaced {
         return Ok(false);
     }
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    let namespace = context.kube(namespaces.get(&secret.namespace().unwrap_or_default())).await?;
+    let namespace = context.kube(namespaces.get(secret.meta.namespace.as_deref().unwrap_or_default())).await?;
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(false);
     }
@@ -52,11 +57,11 @@ pub async fn released_by_replacement(context: &Context, secret: &Secret) -> Resu
     Ok(true)
 }
 
-async fn take_off(context: &Context, secret: &Secret) -> Result<(), PassError> {
-    if !secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER) {
+async fn take_off(context: &Context, secret: &ReadSecret) -> Result<(), PassError> {
+    if !finalizers(secret).iter().any(|finalizer| finalizer == IN_USE_FINALIZER) {
         return Ok(());
     }
-    let mut finalizers = secret.finalizers().to_vec();
+    let mut finalizers = finalizers(secret).to_vec();
     finalizers.retain(|finalizer| finalizer != IN_USE_FINALIZER);
     match patch(context, secret, &finalizers).await {
         Err(PassError::Gone) => Ok(()),
@@ -64,12 +69,12 @@ async fn take_off(context: &Context, secret: &Secret) -> Result<(), PassError> {
     }
 }
 
-async fn patch(context: &Context, secret: &Secret, finalizers: &[String]) -> Result<(), PassError> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &secret.namespace().unwrap_or_default());
-    let version = secret.resource_version();
+async fn patch(context: &Context, secret: &ReadSecret, finalizers: &[String]) -> Result<(), PassError> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), secret.meta.namespace.as_deref().unwrap_or_default());
+    let version = &secret.meta.resource_version;
     let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
     let written =
-        context.kube(api.patch_metadata(&secret.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await;
+        context.kube(api.patch_metadata(secret.meta.name.as_deref().unwrap_or_default(), &PatchParams::default(), &Patch::Merge(patch))).await;
     context.wrote(Kind::Secret, Verb::Patch);
     written.map(|_| ())
 }

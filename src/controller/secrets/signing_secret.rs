@@ -1,14 +1,20 @@
 //! The Secret that receivers read: keys `current` (and, during a rotation, `previous`).
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::ObjectMeta;
 use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
 
+use super::ReadSecret;
 use crate::api::WebhookEndpoint;
 use crate::controller::context::Context;
 use crate::controller::error::PassError;
 use crate::plan::endpoint::{SecretView, secret_name};
+use crate::plan::wire_time;
 use crate::runtime::metrics::{Kind, Verb};
 use crate::signing::SecretText;
 
@@ -17,96 +23,103 @@ const FINGERPRINT: &str = "external-webhooks.io/fingerprint";
 const ROTATED_AT: &str = "external-webhooks.io/rotated-at";
 
 /// What plans see of the Secret. `listed` are the keys of remotes that the object holds or may take.
-pub fn view(object: &WebhookEndpoint, secret: Option<&Secret>, listed: &[SecretText]) -> SecretView {
+pub fn view(object: &WebhookEndpoint, secret: Option<&ReadSecret>, listed: &[SecretText]) -> SecretView {
     let Some(secret) = secret else { return SecretView::Missing };
-    let current = current(secret);
-    let owned = is_owned(object, secret);
-    let labelled = secret.labels().get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1);
+    let current = secret.values.get("current").filter(|current| !current.expose().is_empty()).cloned();
+    let owned = is_owned(object, &secret.meta);
+    let labelled = has(secret.meta.labels.as_ref(), MANAGED_BY.0, MANAGED_BY.1);
     let known = current.as_ref().is_some_and(|current| listed.contains(current));
     if !owned && !(labelled && known) {
         return SecretView::Foreign;
     }
+    let fingerprint = current.as_ref().map(SecretText::fingerprint);
     let dressed = owned
         && labelled
-        && secret.type_.as_deref() == Some("Opaque")
-        && current.as_ref().map(SecretText::fingerprint).as_ref() == secret.annotations().get(FINGERPRINT)
-        && wears_template(object, secret);
+        && fingerprint.is_some_and(|fingerprint| has(secret.meta.annotations.as_ref(), FINGERPRINT, &fingerprint))
+        && wears_template(object, &secret.meta);
     SecretView::Ours { current, dressed, owned }
 }
 
-fn current(secret: &Secret) -> Option<SecretText> {
-    let bytes = &secret.data.as_ref()?.get("current")?.0;
-    let text = std::str::from_utf8(bytes).ok()?;
-    (!text.is_empty()).then(|| SecretText::new(text))
+fn has(map: Option<&BTreeMap<String, String>>, name: &str, value: &str) -> bool {
+    map.and_then(|map| map.get(name)).is_some_and(|present| present == value)
 }
 
-fn is_owned(object: &WebhookEndpoint, secret: &Secret) -> bool {
-    secret.owner_references().iter().any(|owner| Some(&owner.uid) == object.metadata.uid.as_ref())
+fn is_owned(object: &WebhookEndpoint, meta: &ObjectMeta) -> bool {
+    meta.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == object.metadata.uid.as_ref())
 }
 
-fn wears_template(object: &WebhookEndpoint, secret: &Secret) -> bool {
+fn wears_template(object: &WebhookEndpoint, meta: &ObjectMeta) -> bool {
     let Some(template) = &object.spec.signing_secret.template else { return true };
-    template.labels.iter().all(|(name, value)| secret.labels().get(name) == Some(value))
-        && template.annotations.iter().all(|(name, value)| secret.annotations().get(name) == Some(value))
+    template.labels.iter().all(|(name, value)| has(meta.labels.as_ref(), name, value))
+        && template.annotations.iter().all(|(name, value)| has(meta.annotations.as_ref(), name, value))
 }
 
-/// Writes the key: a new Secret, or the present one at the version it was read in. Both carry everything else that the
-/// Secret already had, and nothing of the endpoint's own labels or annotations.
+/// Writes the key: a new Secret, or a change of the present one at the version it was read in. Everything else that the
+/// Secret has stays; nothing of the endpoint's own labels or annotations is copied.
 pub async fn publish(
     context: &Context,
     object: &WebhookEndpoint,
-    before: Option<&Secret>,
+    before: Option<&ReadSecret>,
     key: &SecretText,
-) -> Result<Secret, PassError> {
+) -> Result<ReadSecret, PassError> {
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
-    let mut secret = before.cloned().unwrap_or_default();
-    let changed = current(&secret).as_ref() != Some(key);
-    secret.metadata.name = Some(secret_name(object));
-    secret.metadata.namespace = Some(namespace);
-    secret.metadata.managed_fields = None;
-    dress(object, &mut secret, key, changed);
-    let params = PostParams::default();
+    let changed = before.and_then(|secret| secret.values.get("current")) != Some(key);
+    let name = secret_name(object);
+    let metadata = dressed(object, before.map(|secret| &secret.meta), key, changed);
+    let data = BTreeMap::from([("current".to_owned(), ByteString(key.expose().as_bytes().to_vec()))]);
     let written = if before.is_some() {
-        context.wrote(Kind::Secret, Verb::Update);
-        context.kube(api.replace(&secret_name(object), &params, &secret)).await
+        context.wrote(Kind::Secret, Verb::Patch);
+        let patch = json!({"metadata": metadata, "data": data});
+        context.kube(api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await
     } else {
         context.wrote(Kind::Secret, Verb::Create);
-        context.kube(api.create(&params, &secret)).await
+        let secret = Secret { metadata, data: Some(data), type_: Some("Opaque".to_owned()), ..Secret::default() };
+        context.kube(api.create(&PostParams::default(), &secret)).await
     };
     match written {
+        Ok(secret) => Ok(secret.into()),
         Err(PassError::Gone) if before.is_some() => Err(PassError::Conflict),
-        outcome => outcome,
+        Err(error) => Err(error),
     }
 }
 
-fn dress(object: &WebhookEndpoint, secret: &mut Secret, key: &SecretText, changed: bool) {
-    secret.type_.get_or_insert_with(|| "Opaque".to_owned());
-    let data = secret.data.get_or_insert_default();
-    data.insert("current".to_owned(), ByteString(key.expose().as_bytes().to_vec()));
+/// The metadata that the Secret should have, on top of what it has.
+fn dressed(object: &WebhookEndpoint, before: Option<&ObjectMeta>, key: &SecretText, changed: bool) -> ObjectMeta {
     let template = object.spec.signing_secret.template.clone().unwrap_or_default();
-    let labels = secret.metadata.labels.get_or_insert_default();
-    labels.extend(template.labels);
+    let (mut labels, mut annotations) = (template.labels, template.annotations);
     labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
-    let annotations = secret.metadata.annotations.get_or_insert_default();
-    annotations.extend(template.annotations);
     annotations.insert(FINGERPRINT.to_owned(), key.fingerprint());
     if changed {
-        let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
-        annotations.insert(ROTATED_AT.to_owned(), now.to_string());
+        annotations.insert(ROTATED_AT.to_owned(), wire_time(jiff::Timestamp::now()).0.to_string());
     }
-    if !is_owned(object, secret) {
-        secret.metadata.owner_references.get_or_insert_default().extend(object.controller_owner_ref(&()));
+    let mut owners = before.and_then(|meta| meta.owner_references.clone()).unwrap_or_default();
+    if !before.is_some_and(|meta| is_owned(object, meta)) {
+        owners.extend(object.owner_ref(&()));
+    }
+    ObjectMeta {
+        name: Some(secret_name(object)),
+        namespace: object.namespace(),
+        uid: before.and_then(|meta| meta.uid.clone()),
+        resource_version: before.and_then(|meta| meta.resource_version.clone()),
+        labels: Some(labels),
+        annotations: Some(annotations),
+        owner_references: Some(owners),
+        ..ObjectMeta::default()
     }
 }
 
 /// Takes our owner reference off in one confirmed write, so that garbage collection does not destroy a live key.
-pub async fn release(context: &Context, object: &WebhookEndpoint, secret: &Secret) -> Result<Secret, PassError> {
+pub async fn release(context: &Context, object: &WebhookEndpoint, secret: &ReadSecret) -> Result<ReadSecret, PassError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let mut secret = secret.clone();
-    secret.metadata.managed_fields = None;
-    let owners = secret.metadata.owner_references.get_or_insert_default();
+    let mut owners = secret.meta.owner_references.clone().unwrap_or_default();
     owners.retain(|owner| Some(&owner.uid) != object.metadata.uid.as_ref());
-    context.wrote(Kind::Secret, Verb::Update);
-    context.kube(api.replace(&secret_name(object), &PostParams::default(), &secret)).await
+    let patch = json!({"metadata": {
+        "uid": secret.meta.uid,
+        "resourceVersion": secret.meta.resource_version,
+        "ownerReferences": owners,
+    }});
+    context.wrote(Kind::Secret, Verb::Patch);
+    let written = context.kube(api.patch(&secret_name(object), &PatchParams::default(), &Patch::Merge(patch))).await;
+    written.map(ReadSecret::from)
 }
