@@ -55,7 +55,7 @@ pub struct RunArgs {
 fn namespace(text: &str) -> Result<String, String> {
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.is_empty() || text.len() > 63 || !text.chars().all(ok) || text.starts_with('-') || text.ends_with('-') {
-        return Err("not a namespace name; leave the flag out to watch all namespaces".to_owned());
+        return Err("not a namespace name; leave flag and variable out to watch all namespaces".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -160,8 +160,11 @@ async fn lead(
         // No draining here: work in hand was begun under a lease that is gone.
         lost = lease.lost() => return Err(Failure::failed(format!("{lost}; exiting, so that a restart begins afresh"))),
         result = &mut controllers => match result {
+            result if asked.is_cancelled() => {
+                stopped(result);
+                Ok(())
+            }
             Err(error) => Err(Failure::failed(error)),
-            Ok(()) if asked.is_cancelled() => Ok(()),
             Ok(()) => Err(Failure::failed("the controllers ended although nobody asked them to; restart, and report it")),
         },
         () = asked.cancelled() => {
@@ -188,8 +191,7 @@ async fn stop(
         lost = lease.lost() => Err(Failure::failed(lost)),
         drained = tokio::time::timeout(limit, controllers) => {
             match drained {
-                Ok(Ok(())) => info!("stopped"),
-                Ok(Err(error)) => warn!(error, "a controller failed while it was stopping"),
+                Ok(result) => stopped(result),
                 Err(_) => {
                     warn!("the controllers did not stop in time; the leader lease is left to run out");
                     return Ok(());
@@ -198,6 +200,14 @@ async fn stop(
             lease.release().await;
             Ok(())
         }
+    }
+}
+
+/// Whoever asked the process to stop gets what they asked for, even if the last call went wrong.
+fn stopped(result: Result<(), String>) {
+    match result {
+        Ok(()) => info!("stopped"),
+        Err(error) => warn!(error, "a controller failed while it was stopping"),
     }
 }
 
@@ -273,6 +283,34 @@ mod tests {
         assert_eq!(args.http_addr.port(), 0);
         assert_eq!(args.log_format, LogFormat::Text);
         assert!(parse(&["--leader-elect"]).leader_elect);
+    }
+
+    /// The environment of a running process cannot be changed safely, so this test is its own child.
+    #[test]
+    fn every_flag_is_a_variable_too_and_the_flag_wins() {
+        const CHILD: &str = "EXTERNAL_WEBHOOKS_TEST_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            let args = parse(&["--log-format=json"]);
+            assert_eq!(args.namespace, ["a", "b"]);
+            assert_eq!(args.allowed_base_url, ["https://x.example.com", "http://localhost:1"]);
+            assert!(!args.leader_elect);
+            assert_eq!(args.http_addr, SocketAddr::from(([127, 0, 0, 1], 0)));
+            assert_eq!(args.log_format, LogFormat::Json);
+            return;
+        }
+        let name = "cli::run::tests::every_flag_is_a_variable_too_and_the_flag_wins";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(CHILD, "1")
+            .env("EXTERNAL_WEBHOOKS_NAMESPACE", "a,b")
+            .env("EXTERNAL_WEBHOOKS_ALLOWED_BASE_URL", "https://x.example.com,http://localhost:1")
+            .env("EXTERNAL_WEBHOOKS_LEADER_ELECT", "false")
+            .env("EXTERNAL_WEBHOOKS_HTTP_ADDR", "127.0.0.1:0")
+            .env("EXTERNAL_WEBHOOKS_LOG_FORMAT", "text")
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && output.contains("1 passed"), "{output}");
     }
 
     #[test]

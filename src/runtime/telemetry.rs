@@ -14,8 +14,10 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The filter without `RUST_LOG`: ours at info, the plumbing at warn.
-pub const DEFAULT_FILTER: &str = "info,kube=warn,hyper=warn,tower=warn,rustls=warn,reqwest=warn,h2=warn";
+/// The filter without `RUST_LOG`: ours at info, the plumbing at warn. kube's request layer is silent, because it logs an
+/// error for every failed request, which its caller is told anyway and reports once.
+pub const DEFAULT_FILTER: &str =
+    "info,kube=warn,kube_client::client::builder=off,hyper=warn,tower=warn,rustls=warn,reqwest=warn,h2=warn";
 
 /// Lines that may wait for a slow stderr.
 const QUEUE: usize = 4096;
