@@ -1,6 +1,7 @@
 //! External webhooks.
 
 pub mod api;
+pub mod cli;
 pub mod controller;
 pub mod plan;
 pub mod provider;

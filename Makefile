@@ -1,0 +1,62 @@
+# Everything a person or CI does here, one word each. `make` alone prints the words.
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+# The version is part of the path, so that a new one is built when it changes.
+CARGO_DENY_ROOT := $(CURDIR)/.cache/tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-webhooks --
+
+.DEFAULT_GOAL := help
+.PHONY: help build test control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the operator for release
+	$(CARGO) build --locked --release -p external-webhooks
+
+test: control-plane ## run every test, against a real API server
+	$(CARGO) test --workspace --locked
+
+control-plane: ## build the etcd and Kubernetes binaries that tests start (slow once, then cached)
+	$(CARGO) run --locked -p testbed --bin control-plane -- build
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+fmt-check: ## fail if the code is not formatted
+	$(CARGO) fmt --all --check
+
+lint: ## run clippy with warnings as errors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: deny-tool ## check licences, sources and banned crates (no advisories)
+	$(CARGO) fetch --locked
+	$(CARGO_DENY) --offline --locked check bans licenses sources
+
+advisories: deny-tool ## check dependencies against the RustSec database (needs github.com)
+	$(CARGO_DENY) --locked check advisories
+
+deny-tool: $(CARGO_DENY) ## install cargo-deny into .cache (minutes, once)
+
+$(CARGO_DENY):
+	CARGO_TARGET_DIR=$(CARGO_DENY_ROOT)/target \
+		$(CARGO) install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY_ROOT)
+	rm -rf $(CARGO_DENY_ROOT)/target
+
+crds: ## write crds/*.yaml from the types in src/api
+	$(CARGO) build --locked -p external-webhooks
+	rm -f crds/*.yaml
+	$(OPERATOR) crds --dir crds
+
+crds-check: ## fail if crds/ is not what `make crds` writes
+	$(CARGO) build --locked -p external-webhooks
+	@mkdir -p crds; fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(OPERATOR) crds --dir "$$fresh" \
+		&& diff -ru crds "$$fresh" || { echo 'crds/ is out of date: run make crds and commit'; exit 1; }
+
+docs: ## build the code documentation with warnings as errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+clean: ## remove build products; downloads and built tools in .cache stay
+	$(CARGO) clean

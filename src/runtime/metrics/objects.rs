@@ -1,0 +1,120 @@
+//! The metrics that exist per object: they are kept by object and written out when asked for, so that an object which is
+//! gone, or a condition which was removed, leaves no series behind.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::labels::ObjectKey;
+
+/// Every status a condition can have; all three are written out, the present one as 1, as users of other controllers'
+/// condition metrics expect.
+const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
+
+#[derive(Debug, Default)]
+struct Entry {
+    conditions: Vec<(String, &'static str)>,
+    blocked_since: Option<Instant>,
+    unclaimed: Option<u64>,
+}
+
+impl Entry {
+    fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && self.blocked_since.is_none() && self.unclaimed.is_none()
+    }
+}
+
+/// Everything known per object.
+#[derive(Debug, Default)]
+pub(super) struct Objects(RwLock<BTreeMap<ObjectKey, Entry>>);
+
+impl Objects {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ObjectKey, Entry>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ObjectKey, Entry>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, object: &ObjectKey, change: impl FnOnce(&mut Entry)) {
+        let mut objects = self.write();
+        let mut entry = objects.remove(object).unwrap_or_default();
+        change(&mut entry);
+        if !entry.is_empty() {
+            objects.insert(object.clone(), entry);
+        }
+    }
+
+    pub fn set_conditions(&self, object: &ObjectKey, conditions: &[Condition]) {
+        let known = |status: &str| STATUSES.into_iter().find(|s| *s == status).unwrap_or("Unknown");
+        let conditions = conditions.iter().map(|c| (c.type_.clone(), known(&c.status))).collect();
+        self.change(object, |entry| entry.conditions = conditions);
+    }
+
+    pub fn set_deletion_blocked(&self, object: &ObjectKey, since: Option<Instant>) {
+        self.change(object, |entry| entry.blocked_since = since);
+    }
+
+    pub fn set_unclaimed(&self, account: &ObjectKey, count: Option<u64>) {
+        self.change(account, |entry| entry.unclaimed = count);
+    }
+
+    pub fn remove(&self, object: &ObjectKey) {
+        self.write().remove(object);
+    }
+
+    pub fn retain(&self, keep: impl Fn(&ObjectKey) -> bool) {
+        self.write().retain(|object, _| keep(object));
+    }
+}
+
+impl Objects {
+    fn conditions(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
+        for (object, entry) in self.read().iter() {
+            for (kind, present) in &entry.conditions {
+                for status in STATUSES {
+                    let labels = (object.clone(), [("type", kind.as_str()), ("status", status)]);
+                    ConstGauge::new(i64::from(status == *present)).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn per_object(&self, family: &mut MetricEncoder<'_>, value: impl Fn(&Entry) -> Option<f64>) -> std::fmt::Result {
+        for (object, entry) in self.read().iter() {
+            if let Some(value) = value(entry) {
+                ConstGauge::new(value).encode(family.encode_family(object)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the registry holds.
+#[derive(Debug)]
+pub(super) struct ObjectsCollector(pub std::sync::Arc<Objects>);
+
+impl Collector for ObjectsCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let gauge = MetricType::Gauge;
+        let help = "Conditions of the objects: 1 for the status that a condition has, 0 for the others";
+        self.0.conditions(&mut encoder.encode_descriptor("condition", help, None, gauge)?)?;
+        let help = "Remote endpoints of an account that no object claims";
+        #[allow(clippy::cast_precision_loss)] // a count of remote endpoints is far below 2^52
+        self.0.per_object(&mut encoder.encode_descriptor("unclaimed_endpoints", help, None, gauge)?, |entry| {
+            entry.unclaimed.map(|count| count as f64)
+        })?;
+        let help = "For how long the deletion of an object has been blocked";
+        self.0.per_object(&mut encoder.encode_descriptor("deletion_blocked_seconds", help, None, gauge)?, |entry| {
+            entry.blocked_since.map(|since| since.elapsed().as_secs_f64())
+        })
+    }
+}
