@@ -1,1 +1,124 @@
-//! TODO
+//! What must be done, decided purely: (object, observed, now) -> step, status, events.
+//!
+//! Nothing in here waits, calls, reads a clock or rolls dice; a test enforces it. Every rule of the engine is a function
+//! here that cites the rule by its name, so that it can be read beside its paragraph and tested without a cluster.
+//!
+//! A plan is one *kind* of step as a bounded batch of independent calls. The controller executes it and plans again from
+//! the mirror with the answers applied, until a plan says rest.
+
+pub mod condition;
+pub mod create;
+pub mod endpoint;
+pub mod endpoint_deletion;
+pub mod outcome;
+pub mod pairs;
+pub mod row_calls;
+pub mod subscription;
+pub mod subscription_deletion;
+pub mod subscription_report;
+pub mod target;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// The durations that decisions depend on. Injected, so that tests run the real controllers in milliseconds.
+#[derive(Clone, Debug)]
+pub struct PlanTiming {
+    /// Time between two good lists that together prove something gone (rules.md *Absence*: 10 s).
+    pub absence_gap: Duration,
+    /// How long after a POST that may be outstanding a deletion still looks for what it made (rules.md *Deletion*: 120 s).
+    pub outstanding: Duration,
+    /// Slack between the provider's clock and ours (rules.md *Create*: 5 min).
+    pub clock_slack: Duration,
+    /// How long an outage leaves objects as they are (rules.md *Outcomes*: 10 min).
+    pub outage_grace: Duration,
+    /// How often counters are written while an object works (api.md: 10 s).
+    pub counters: Duration,
+    /// How long a refusal is believed (rules.md *Outcomes*: 6 h).
+    pub rejected: Duration,
+}
+
+impl Default for PlanTiming {
+    fn default() -> Self {
+        Self {
+            absence_gap: Duration::from_secs(10),
+            outstanding: Duration::from_secs(120),
+            clock_slack: Duration::from_secs(300),
+            outage_grace: Duration::from_secs(600),
+            counters: Duration::from_secs(10),
+            rejected: Duration::from_secs(6 * 3600),
+        }
+    }
+}
+
+/// An Event to publish: something that really changed, or went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// `true` for a Warning.
+    pub warning: bool,
+    /// The Event's reason.
+    pub reason: &'static str,
+    /// What was done or tried, as a verb.
+    pub action: &'static str,
+    /// What a person should know. No keys, no queries of URLs.
+    pub text: String,
+}
+
+impl Note {
+    /// Something changed as it should.
+    pub fn normal(reason: &'static str, action: &'static str, text: impl Into<String>) -> Self {
+        Self { warning: false, reason, action, text: text.into() }
+    }
+
+    /// Something a person should look at.
+    pub fn warning(reason: &'static str, action: &'static str, text: impl Into<String>) -> Self {
+        Self { warning: true, reason, action, text: text.into() }
+    }
+}
+
+/// How an object's account stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountView {
+    /// No such account in the namespace.
+    NotFound,
+    /// It cannot be used now; the text says why.
+    NotReady(String),
+    /// The provider cannot be asked; `long` once that has lasted for [`PlanTiming::outage_grace`].
+    Unavailable {
+        /// Whether objects say so too.
+        long: bool,
+    },
+    /// Usable.
+    Ready {
+        /// `spec.allowInsecureTargets`.
+        allow_insecure: bool,
+    },
+}
+
+/// A refusal the controller remembers, so that it is not tried again before something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Refusal {
+    /// Whether it is still believed.
+    pub fn holds(&self, now: Timestamp, timing: &PlanTiming) -> bool {
+        elapsed(self.at, now) < timing.rejected
+    }
+}
+
+/// Time from `from` to `to`; zero when a clock went back.
+pub fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+/// `now` as it stands on the wire, where times have whole seconds: a status compared after a round trip must be equal.
+pub fn wire_time(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}

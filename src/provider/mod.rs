@@ -13,6 +13,7 @@
 
 pub mod base_url;
 pub mod caller;
+pub mod canonical;
 pub mod error;
 pub mod gate;
 pub mod http;

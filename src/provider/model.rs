@@ -219,3 +219,52 @@ impl Catalogue {
         self.events.iter().find(|known| &*known.event == event)
     }
 }
+
+/// Whether a row may be made for an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowCreateState {
+    /// Nothing stands in the way.
+    Free,
+    /// A POST for it is under way.
+    InFlight,
+    /// A POST for it may have been lost; a list that starts at this time or later decides.
+    Uncertain {
+        /// When to look.
+        look_after: Timestamp,
+    },
+}
+
+/// What a plan may ask about the rows of one realm. The mirror answers; a plan never sees more than it asks for, because
+/// ten thousand objects ask only about their own pairs.
+pub trait RemoteRows {
+    /// Rows of this identity on this endpoint, lowest id first.
+    fn rows(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow>;
+    /// Whether the rows of this endpoint are known: a good list of this process, or this process saw it made; and no 404
+    /// since then has said that our picture is wrong.
+    fn known(&self, endpoint: &RemoteId) -> bool;
+    /// Whether the last list of this endpoint's rows started after our last write there.
+    fn settled(&self, endpoint: &RemoteId) -> bool;
+    /// rules.md *Mirror*: absent from the good lists of all these endpoints, each started after our last write there.
+    fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool;
+    /// Whether a POST may go.
+    fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState;
+    /// When the last good list of this endpoint's rows started.
+    fn listed_at(&self, endpoint: &RemoteId) -> Option<Timestamp>;
+    /// The practice's id in rows, by the name users write.
+    fn practice_key(&self, name: &str) -> Option<Arc<str>>;
+    /// Names of every practice the key reaches; `None` before the first good list.
+    fn practice_names(&self) -> Option<Vec<Arc<str>>>;
+}
+
+/// How long, and in how many good lists, an id has been absent (rules.md *Absence*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// Start of the first good list that lacked it.
+    pub first: Timestamp,
+    /// Start of the last one.
+    pub last: Timestamp,
+    /// How many in a row.
+    pub lists: u32,
+    /// Whether each of them had a witness that the account still sees the same world.
+    pub witnessed: bool,
+}

@@ -1,0 +1,208 @@
+//! `ProviderAccount`: one API key at one provider.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::DurationText;
+
+/// One API key at one provider, and how it is used.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "external-webhooks.io",
+    version = "v1alpha1",
+    kind = "ProviderAccount",
+    plural = "provideraccounts",
+    shortname = "pacct",
+    category = "hooks",
+    namespaced,
+    status = "ProviderAccountStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"READY","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"REASON","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"ENDPOINTS","type":"integer","jsonPath":".status.remote.endpoints"}"#,
+    printcolumn = r#"{"name":"SUBS","type":"integer","jsonPath":".status.remote.subscriptions"}"#,
+    printcolumn = r#"{"name":"UNCLAIMED","type":"integer","jsonPath":".status.remote.unclaimedEndpoints","priority":1}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[x_kube(
+    validation = ("!has(self.heroHealth) && !has(self.insightHealth)", "spec.heroHealth and spec.insightHealth are not served by this version: set exactly one provider block, spec.nexHealth"),
+    validation = ("has(self.nexHealth) || has(self.heroHealth) || has(self.insightHealth)", "set exactly one provider block: spec.nexHealth"),
+    validation = ("!has(self.baseUrl) || (isURL(self.baseUrl) && url(self.baseUrl).getScheme() in ['https', 'http'] && url(self.baseUrl).getHostname() != '')", "spec.baseUrl must be an absolute URL such as https://nexhealth.info"),
+    validation = ("!has(self.baseUrl) || !self.baseUrl.contains('@')", "spec.baseUrl must not contain a user name or password: put the API key into the Secret that spec.nexHealth.apiKeySecretRef names"),
+    validation = ("!has(self.observeInterval) || (duration(self.observeInterval) >= duration('30s') && duration(self.observeInterval) <= duration('24h'))", "spec.observeInterval must be between 30s and 24h")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderAccountSpec {
+    /// NexHealth Synchronizer. Exactly one provider block is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nex_health: Option<NexHealthAccount>,
+    /// Not served by this version: refused, so that it is never accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hero_health: Option<NotServed>,
+    /// Not served by this version: refused, so that it is never accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insight_health: Option<NotServed>,
+    /// Where the provider's API is; left out, the provider's own. Other origins must be on the operator's allow list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub base_url: Option<String>,
+    /// How often the remote side is listed: 30s to 24h.
+    #[serde(default = "observe_interval")]
+    pub observe_interval: DurationText,
+    /// How many calls the operator may make with this key.
+    #[serde(default)]
+    pub rate_limit: RateLimit,
+    /// Lets endpoints use `http` target URLs; for sandboxes and tests, never for health data.
+    #[serde(default)]
+    pub allow_insecure_targets: bool,
+}
+
+fn observe_interval() -> DurationText {
+    DurationText::new("5m")
+}
+
+/// The NexHealth block of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NexHealthAccount {
+    /// Where the API key is.
+    pub api_key_secret_ref: SecretKeyRef,
+    /// Sent as `Nex-Api-Version`. Immutable: the payload shape of a subscription is pinned when it is made.
+    #[serde(default = "nex_api_version")]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^v[0-9][0-9.]*$"))]
+    #[x_kube(validation = ("self == oldSelf", "spec.nexHealth.apiVersion is immutable: payload shapes are pinned when a subscription is made; create another ProviderAccount and point new endpoints at it"))]
+    pub api_version: String,
+}
+
+fn nex_api_version() -> String {
+    "v3.0.0".into()
+}
+
+/// A provider block that later versions serve.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NotServed {}
+
+impl JsonSchema for NotServed {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NotServed".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+    }
+}
+
+/// One key of one Secret in the account's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key within it.
+    #[serde(default = "api_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn api_key() -> String {
+    "api-key".into()
+}
+
+/// Limits on calls, per API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// Steady rate.
+    #[serde(default = "requests_per_minute")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_minute: i64,
+    /// How many calls may go at once after a pause.
+    #[serde(default = "burst")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub burst: i64,
+}
+
+fn requests_per_minute() -> i64 {
+    1200
+}
+
+fn burst() -> i64 {
+    50
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { requests_per_minute: requests_per_minute(), burst: burst() }
+    }
+}
+
+/// What the operator says of an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderAccountStatus {
+    /// The generation this status is about; -1 before the first pass.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// Conditions, by type.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What the key reaches, as counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteCounts>,
+    /// Endpoints that no object holds; at most 20, without query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub unclaimed: Vec<UnclaimedEndpoint>,
+    /// The world this account has seen, by which another one is recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The last answered value of the `external-webhooks.io/reconcile-requested-at` annotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+/// Counts of the remote side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteCounts {
+    /// Endpoints that the key sees.
+    pub endpoints: i64,
+    /// Subscriptions on endpoints that our objects hold.
+    pub subscriptions: i64,
+    /// Endpoints that no object holds.
+    pub unclaimed_endpoints: i64,
+}
+
+/// An endpoint that no object holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnclaimedEndpoint {
+    /// Remote id.
+    #[schemars(length(max = 253))]
+    pub id: String,
+    /// Its target URL without query.
+    #[schemars(length(max = 2048))]
+    pub target_url: String,
+}
+
+/// rules.md *Absence*: the sample is chosen once and refilled only when an id has left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scope {
+    /// How many institutions the key reached when the sample was chosen.
+    pub institutions: i64,
+    /// SHA-256 over provider, origin and the sorted sample.
+    #[schemars(length(max = 128))]
+    pub fingerprint: String,
+    /// Up to 32 institution ids.
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "set"))]
+    pub sample: Vec<i64>,
+}

@@ -1,0 +1,137 @@
+//! Condition types and reasons: closed lists, because alerts and health checks are written against them.
+
+use std::fmt;
+
+macro_rules! closed_names {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// Every value, in the order they are documented.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name as it stands in the status of an object.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+closed_names! {
+    /// Types of conditions.
+    ConditionType {
+        /// The summary: the remote side is as declared.
+        Ready,
+        /// Work is going on or waited for; present only while true.
+        Reconciling,
+        /// Only a person or a change of spec or reference is expected to help; present only while true.
+        Stalled,
+        /// The signing key is in the Secret.
+        SecretPublished,
+        /// The remote endpoint delivers.
+        Active,
+        /// Every declared event is in the provider's catalogue. Never touches Ready.
+        KnownEvents,
+        /// The object is being deleted and something is in the way; present only while true.
+        DeletionBlocked,
+    }
+}
+
+closed_names! {
+    /// Reasons of conditions.
+    Reason {
+        /// Ready: the remote side is as declared.
+        InSync,
+        /// Ready of an account: the provider accepts the key.
+        Authenticated,
+        /// First pass, or work under way.
+        Progressing,
+        /// The referenced account is not there.
+        AccountNotFound,
+        /// The referenced account cannot be used now; its own condition says why.
+        AccountNotReady,
+        /// The referenced endpoint is not there.
+        EndpointNotFound,
+        /// The referenced endpoint has no remote endpoint yet.
+        EndpointNotReady,
+        /// The referenced endpoint is switched off by its spec.
+        EndpointInactive,
+        /// The API key's Secret is not there, or somebody is replacing it.
+        SecretMissing,
+        /// The API key in the Secret is missing, empty or cannot be sent.
+        SecretInvalid,
+        /// The provider does not accept the API key.
+        CredentialsRejected,
+        /// The account sees another world than before.
+        ScopeSuspect,
+        /// `spec.baseUrl` is not allowed.
+        BaseUrlNotAllowed,
+        /// The provider cannot be asked.
+        ProviderUnavailable,
+        /// The provider said no.
+        Rejected,
+        /// The provider said no to some items.
+        PartlyRejected,
+        /// An `http` target where the account does not allow it.
+        InsecureTarget,
+        /// The spec cannot be used as it stands.
+        InvalidSpec,
+        /// Another object declares the same target URL.
+        Conflict,
+        /// An endpoint that is not ours has the target URL.
+        RemoteExists,
+        /// A Secret of the wanted name belongs to somebody else.
+        SecretConflict,
+        /// The provider does not show the signing key.
+        KeyUnreadable,
+        /// The Secret holds the signing key.
+        Published,
+        /// As the spec wants it.
+        AsDeclared,
+        /// Deliveries are on.
+        Delivering,
+        /// The provider, or a person there, switched it off.
+        SwitchedOffRemotely,
+        /// Another object declares the same pair otherwise.
+        DeclaredElsewhere,
+        /// Every declared event is known.
+        AllKnown,
+        /// Some declared events are not in the catalogue.
+        UnknownEvents,
+        /// The object is being deleted.
+        Deleting,
+        /// Other objects still need this one.
+        InUse,
+        /// A remote thing could not be deleted, or its absence not confirmed.
+        RemoteNotDeleted,
+    }
+}
+
+closed_names! {
+    /// Reasons of one item of a subscription that failed.
+    ItemReason {
+        /// The key does not reach a practice of this name.
+        PracticeNotFound,
+        /// The event belongs to the account, not to a practice.
+        NeedsAccountWide,
+        /// The event belongs to a practice.
+        NeedsPractice,
+        /// `resourceType` is needed for an event that the catalogue does not know.
+        ResourceTypeMissing,
+        /// The provider said no.
+        Rejected,
+        /// Switched off at the provider.
+        SwitchedOffRemotely,
+        /// Another object declares it otherwise.
+        DeclaredElsewhere,
+    }
+}

@@ -1,0 +1,65 @@
+//! The CRDs as they are installed.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+use kube::CustomResourceExt;
+use serde_json::json;
+
+use super::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+
+/// Every CRD of this operator, ready to install.
+pub fn all_crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![ProviderAccount::crd(), WebhookEndpoint::crd(), WebhookSubscription::crd()];
+    for crd in &mut crds {
+        for version in &mut crd.spec.versions {
+            let schema = version.schema.as_mut().and_then(|validation| validation.open_api_v3_schema.as_mut());
+            if let Some(root) = schema {
+                finish(root);
+            }
+        }
+    }
+    crds
+}
+
+/// What the derive cannot say: a status that kstatus and Argo CD never read as ready before the first pass, and a lean
+/// schema, because clients copy it into an annotation of limited size.
+fn finish(root: &mut JSONSchemaProps) {
+    forbid_null(root);
+    root.description = None;
+    let Some(properties) = root.properties.as_mut() else { return };
+    if let Some(status) = properties.get_mut("status") {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+        trim_conditions(status);
+    }
+}
+
+/// Conditions carry Kubernetes' own long descriptions; ours are in the reference.
+fn trim_conditions(status: &mut JSONSchemaProps) {
+    let conditions = status.properties.as_mut().and_then(|properties| properties.get_mut("conditions"));
+    let Some(conditions) = conditions else { return };
+    let Some(JSONSchemaPropsOrArray::Schema(item)) = conditions.items.as_mut() else { return };
+    item.description = None;
+    for (name, property) in item.properties.iter_mut().flatten() {
+        property.description = None;
+        match name.as_str() {
+            "type" => property.max_length = Some(64),
+            "reason" => property.max_length = Some(128),
+            "message" => property.max_length = Some(1024),
+            "status" => property.enum_ = Some(vec![JSON(json!("True")), JSON(json!("False")), JSON(json!("Unknown"))]),
+            _ => {}
+        }
+    }
+}
+
+/// The derive marks optional fields nullable; then `has()` in a rule would see an explicit null. Without the mark the API
+/// server drops nulls.
+fn forbid_null(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    for property in schema.properties.iter_mut().flatten() {
+        forbid_null(property.1);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = schema.items.as_mut() {
+        forbid_null(item);
+    }
+}

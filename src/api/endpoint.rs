@@ -1,0 +1,210 @@
+//! `WebhookEndpoint`: one target URL at the provider, and the Secret with its signing key.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DeletionPolicy, yes};
+
+/// One target URL that the provider delivers to, and the Secret with the key that signs the deliveries.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "external-webhooks.io",
+    version = "v1alpha1",
+    kind = "WebhookEndpoint",
+    plural = "webhookendpoints",
+    shortname = "whe",
+    category = "hooks",
+    namespaced,
+    status = "WebhookEndpointStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"READY","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"REASON","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"HOST","type":"string","jsonPath":".status.targetHost"}"#,
+    printcolumn = r#"{"name":"REMOTE-ID","type":"string","jsonPath":".status.remoteId"}"#,
+    printcolumn = r#"{"name":"ACTIVE","type":"boolean","jsonPath":".status.active"}"#,
+    printcolumn = r#"{"name":"SUBS","type":"integer","jsonPath":".status.subscriptions.active"}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[x_kube(
+    validation = ("(has(self.signingSecret.name) ? self.signingSecret.name : '') == (has(oldSelf.signingSecret.name) ? oldSelf.signingSecret.name : '')", "spec.signingSecret.name is immutable, because receivers read that Secret: create a second WebhookEndpoint with the new name instead"),
+    validation = ("self.accountRef == oldSelf.accountRef", "spec.accountRef is immutable: create a second WebhookEndpoint under the other account, move the subscriptions' endpointRef, then delete this one")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointSpec {
+    /// The account that makes it. Immutable.
+    #[serde(default)]
+    pub account_ref: AccountRef,
+    /// Where the provider sends events: https, or http where the account allows it.
+    #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(
+        validation = ("isURL(self) && url(self).getHostname() != ''", "spec.targetUrl must be an absolute URL with a host, such as https://hooks.example.com/nexhealth"),
+        validation = ("!isURL(self) || url(self).getScheme() in ['https', 'http']", "spec.targetUrl must begin with https:// (or http:// where the account sets allowInsecureTargets)"),
+        validation = ("!self.matches('^[^/?#]*//[^/?#]*@')", "spec.targetUrl must not contain a user name or password: the provider would store it; verify deliveries with the signing Secret instead"),
+        validation = ("!self.contains('#')", "spec.targetUrl must not contain a fragment (#...): it is never sent; remove it")
+    )]
+    pub target_url: String,
+    /// Whether deliveries are on.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// The Secret that receivers read.
+    #[serde(default)]
+    pub signing_secret: SigningSecretSpec,
+    /// What happens to the remote endpoint when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// Names an account in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountRef {
+    /// Kind of the account.
+    #[serde(default)]
+    pub kind: AccountKind,
+    /// Its name.
+    #[serde(default = "default_account")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+fn default_account() -> String {
+    "default".into()
+}
+
+impl Default for AccountRef {
+    fn default() -> Self {
+        Self { kind: AccountKind::ProviderAccount, name: default_account() }
+    }
+}
+
+/// Kinds of accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccountKind {
+    /// An account of the same namespace.
+    #[default]
+    ProviderAccount,
+}
+
+/// The Secret with the signing key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningSecretSpec {
+    /// Its name in this namespace; left out, `<metadata.name>-signing`. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+    /// What else the Secret carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<SecretTemplate>,
+}
+
+/// Labels and annotations for the Secret. Those of the endpoint are never copied to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretTemplate {
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What the operator says of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointStatus {
+    /// The generation this status is about; -1 before the first pass.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// Conditions, by type.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The remote endpoint this object holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub remote_id: Option<String>,
+    /// Host of the target URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub target_host: Option<String>,
+    /// Whether the remote endpoint delivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Rows on the remote endpoint, as counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<SubscriptionCounts>,
+    /// The published key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<SigningSecretStatus>,
+    /// rules.md *Create*: written before the POST, so that a crash cannot lose what it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_create: Option<PendingCreate>,
+    /// What `pendingCreate` becomes once the id is known: a POST of a dead process may still land.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_create: Option<LastCreate>,
+    /// Remote ids on their way out: never adopted, never given rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub removing: Vec<String>,
+    /// The last answered value of the `external-webhooks.io/reconcile-requested-at` annotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+/// Counts of rows on one endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubscriptionCounts {
+    /// Rows that deliver.
+    pub active: i64,
+    /// Rows that no object declares.
+    pub undeclared: i64,
+}
+
+/// The published key, without the key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningSecretStatus {
+    /// Name of the Secret.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Fingerprint of `current`.
+    #[schemars(length(max = 128))]
+    pub fingerprint: String,
+}
+
+/// The intent to create an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingCreate {
+    /// When it was written.
+    pub since: Time,
+    /// Endpoints with this URL that were there before; they are not ours.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub seen_remote_ids: Vec<String>,
+}
+
+/// A create that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastCreate {
+    /// When its intent was written.
+    pub since: Time,
+    /// When its id became known.
+    pub until: Time,
+    /// Endpoints with this URL that were there before; they are not ours.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub seen_remote_ids: Vec<String>,
+    /// Whether a POST of it may have been lost: its answer was ambiguous, or its process ended before recording it.
+    #[serde(default)]
+    pub outstanding: bool,
+}

@@ -1,0 +1,520 @@
+//! What a `WebhookEndpoint` needs next: rules.md *Create*, *Which remote is mine*, *Absence*, *Keys and the Secret*.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::condition::{Is, Report, Verdict, find};
+use super::create::{self, Candidate, Intent};
+use super::outcome::{AccountBlock, account_block};
+use super::{AccountView, Note, PlanTiming, Refusal, elapsed, target, wire_time};
+use crate::api::endpoint::{LastCreate, PendingCreate, SigningSecretStatus, SubscriptionCounts};
+use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
+use crate::provider::model::{Absence, EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::signing::SecretText;
+
+/// Everything an endpoint's plan may look at.
+pub struct EndpointInput<'a> {
+    /// The object.
+    pub object: &'a WebhookEndpoint,
+    /// Its account.
+    pub account: AccountView,
+    /// The remote side, as far as it concerns this object.
+    pub remote: RemoteSide,
+    /// The Secret of the wanted name.
+    pub secret: SecretView,
+    /// Another object that has the better right to this target URL.
+    pub rival: Option<String>,
+    /// Deleting subscription objects that still have rows here.
+    pub leaving_subscriptions: usize,
+    /// What this process remembers of the object.
+    pub memory: EndpointMemory,
+    /// When this process began to plan; POSTs of a process before it may still land.
+    pub process_started: Timestamp,
+    /// How long the process before this one may have kept writing: the lease time.
+    pub predecessor: Duration,
+    /// Now.
+    pub now: Timestamp,
+    /// Injected durations.
+    pub timing: &'a PlanTiming,
+}
+
+/// The remote side of one endpoint object.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteSide {
+    /// Whether a good endpoint list of this process exists.
+    pub listed: bool,
+    /// Whether one started after the intent was acknowledged.
+    pub listed_since_intent: bool,
+    /// When the last good endpoint list started.
+    pub listed_at: Option<Timestamp>,
+    /// The endpoint of `status.remoteId`, if it is there.
+    pub held: Option<RemoteEndpoint>,
+    /// Its absence, if good lists lack it.
+    pub absence: Option<Absence>,
+    /// Whether our DELETE of it was answered with 2xx and a later good list lacks it.
+    pub gone: bool,
+    /// Other endpoints with the same canonical URL.
+    pub same_url: Vec<Candidate>,
+    /// Of `status.removing`, those that are still listed.
+    pub removing: Vec<RemoteId>,
+    /// Whether every id that is on its way out is absent from a good list that started after our last write to it.
+    pub removing_gone: bool,
+    /// A POST that may have been lost: when to look for what it made.
+    pub uncertain: Option<Timestamp>,
+    /// Rows on the held endpoint.
+    pub rows: Option<SubscriptionCounts>,
+}
+
+/// The Secret of the wanted name.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretView {
+    /// Not there.
+    Missing,
+    /// Somebody else's.
+    Foreign,
+    /// Ours.
+    Ours {
+        /// What `current` holds.
+        current: Option<SecretText>,
+        /// Whether labels, annotations and owner are as wanted.
+        dressed: bool,
+        /// Whether it has our owner reference.
+        owned: bool,
+    },
+}
+
+/// What this process remembers of an endpoint object.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointMemory {
+    /// This process wrote the present intent; otherwise a process before it did, and may have sent a POST.
+    pub intent_is_mine: bool,
+    /// The id that a 201 of this process named.
+    pub made: Option<RemoteId>,
+    /// When this process last sent a POST whose answer was ambiguous.
+    pub lost_post: Option<Timestamp>,
+    /// The provider refused the create or the change for this generation.
+    pub refused: Option<Refusal>,
+    /// The provider refused to delete because of rows, or for good.
+    pub delete_refused: Option<Refusal>,
+    /// Rows of the held endpoint, listed because deleting it was refused.
+    pub rows_in_the_way: Option<Vec<RemoteRow>>,
+}
+
+/// The next kind of step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointStep {
+    /// Put our finalizer on.
+    AddFinalizer,
+    /// Write the status and plan again only once it is acknowledged.
+    Acknowledge,
+    /// List endpoints, starting now.
+    ListEndpoints,
+    /// List endpoints and practices, starting now: a round with a witness.
+    ListWorld,
+    /// List the rows of one endpoint.
+    ListRows(RemoteId),
+    /// POST.
+    Create(NewEndpoint),
+    /// PATCH.
+    Patch(RemoteId, EndpointPatch),
+    /// DELETE.
+    Delete(RemoteId),
+    /// DELETE these rows, because the endpoint cannot go before them.
+    DeleteRows(Vec<RemoteRow>),
+    /// Write the key of this remote endpoint into the Secret.
+    PublishSecret(RemoteId),
+    /// Take our owner reference off the Secret, so that garbage collection keeps a live key.
+    ReleaseSecret,
+    /// Take our finalizer off.
+    RemoveFinalizer,
+    /// Nothing now.
+    Rest,
+}
+
+/// What to do, what to say, when to look again.
+#[derive(Clone, Debug)]
+pub struct EndpointPlan {
+    /// The step.
+    pub step: EndpointStep,
+    /// The status that follows; written when the step is `Acknowledge` or `Rest`.
+    pub status: WebhookEndpointStatus,
+    /// Events to publish with it.
+    pub notes: Vec<Note>,
+    /// When to plan again without being woken.
+    pub again: Option<Duration>,
+}
+
+/// The name of the Secret that an endpoint publishes.
+pub fn secret_name(object: &WebhookEndpoint) -> String {
+    let own = || format!("{}-signing", object.metadata.name.as_deref().unwrap_or_default());
+    object.spec.signing_secret.name.clone().unwrap_or_else(own)
+}
+
+/// Plans one endpoint object.
+pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
+    if input.object.metadata.deletion_timestamp.is_some() {
+        return super::endpoint_deletion::plan(input);
+    }
+    let draft = Draft::new(input);
+    if let Some(problem) = target::problem(&input.object.spec.target_url) {
+        return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
+    }
+    match account_block(&input.account, &input.object.spec.account_ref.name) {
+        Some(AccountBlock::Report(report)) => return draft.rest(report, None),
+        Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
+        None => {}
+    }
+    if let AccountView::Ready { allow_insecure: false } = input.account
+        && target::is_insecure(&input.object.spec.target_url)
+    {
+        let message = "spec.targetUrl is http, which would send health data unencrypted: use https, or set spec.allowInsecureTargets on the account (sandboxes only)";
+        return draft.rest(Report::stalled(Reason::InsecureTarget, message), None);
+    }
+    if let Some(rival) = &input.rival {
+        let message = format!(
+            "WebhookEndpoint {rival:?} has the same target URL, and each event would arrive twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
+        );
+        return draft.rest(Report::stalled(Reason::Conflict, message), None);
+    }
+    if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+        return draft.step(EndpointStep::AddFinalizer);
+    }
+    if !input.remote.listed {
+        return draft.step(EndpointStep::ListEndpoints);
+    }
+    if input.secret == SecretView::Foreign {
+        return draft.rest(secret_conflict(input.object), None);
+    }
+    match draft.status.remote_id.clone() {
+        None => create(input, draft),
+        Some(id) => maintain(input, draft, &RemoteId::new(id)),
+    }
+}
+
+fn secret_conflict(object: &WebhookEndpoint) -> Report {
+    let name = secret_name(object);
+    let message = format!(
+        "the Secret {name:?} exists and is not this endpoint's; it is never overwritten. Delete or rename it, or create a WebhookEndpoint with another spec.signingSecret.name"
+    );
+    Report::stalled(Reason::SecretConflict, message.clone()).with(Verdict::new(
+        ConditionType::SecretPublished,
+        Is::False,
+        Reason::SecretConflict,
+        message,
+    ))
+}
+
+/// rules.md *Create*, from no id to an id.
+fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
+    let remote = &input.remote;
+    let refused = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing));
+    let last = draft.status.last_create.clone();
+    let pending = draft.status.pending_create.clone();
+    let mut intents: Vec<Intent<'_>> = last.iter().map(Intent::closed).collect();
+    intents.extend(pending.iter().map(|pending| Intent::open(pending, input.now)));
+    if pending.is_some() && !remote.listed_since_intent {
+        return draft.step(EndpointStep::ListEndpoints);
+    }
+    let (ours, foreign) = match create::judge(&remote.same_url, &intents, input.memory.made.as_ref(), input.timing) {
+        create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
+        create::Verdict::Judged { ours, foreign } => (ours, foreign),
+    };
+    if let Some(keep) = ours.first() {
+        return take(input, draft, keep);
+    }
+    if let Some(id) = foreign.first() {
+        return draft.rest(remote_exists(id), None);
+    }
+    if let Some(refusal) = refused {
+        return draft.rest(rejected(refusal), None);
+    }
+    if let Some(look_after) = remote.uncertain {
+        let wait = elapsed(input.now, look_after);
+        if wait.is_zero() {
+            return draft.step(EndpointStep::ListEndpoints);
+        }
+        return draft
+            .rest(progressing("the answer to creating the remote endpoint was lost; looking for it soon"), Some(wait));
+    }
+    if pending.is_none() {
+        let seen_remote_ids = create::seen(&remote.same_url, last.as_ref(), input.timing);
+        draft.status.pending_create = Some(PendingCreate { since: wire_time(input.now), seen_remote_ids });
+        return draft.acknowledge(progressing("creating the remote endpoint"));
+    }
+    let spec = &input.object.spec;
+    draft.step(EndpointStep::Create(NewEndpoint { target_url: spec.target_url.clone(), active: spec.active }))
+}
+
+/// The id is known: the key into the Secret first, then the id into the status.
+fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
+    let found = input.remote.same_url.iter().find(|candidate| candidate.endpoint.id == *id);
+    let Some(endpoint) = found.map(|candidate| &candidate.endpoint) else {
+        return draft.step(EndpointStep::ListEndpoints);
+    };
+    let Some(key) = &endpoint.key else {
+        // An empty endpoint whose key nobody will ever know is of no use: name it as on its way out, then make another.
+        if !draft.status.removing.iter().any(|removing| removing == id.as_str()) {
+            draft.status.removing.push(id.as_str().to_owned());
+            return draft.acknowledge(progressing("the new remote endpoint shows no key; replacing it"));
+        }
+        return draft.step(EndpointStep::Delete(id.clone()));
+    };
+    if !published(&input.secret, key) {
+        return draft.step(EndpointStep::PublishSecret(id.clone()));
+    }
+    let lost = input.memory.lost_post.is_some() || !input.memory.intent_is_mine;
+    let pending = draft.status.pending_create.take();
+    if let Some(PendingCreate { since, seen_remote_ids }) = pending {
+        let until = wire_time(input.now);
+        draft.status.last_create = Some(LastCreate { since, until, seen_remote_ids, outstanding: lost });
+    }
+    draft.status.remote_id = Some(id.as_str().to_owned());
+    let note = Note::normal(
+        "Created",
+        "Create",
+        format!("remote endpoint {id} delivers to {}", target::shown(&endpoint.target_url)),
+    );
+    draft.notes.push(note);
+    in_sync(input, draft, endpoint, EndpointStep::Acknowledge)
+}
+
+fn published(secret: &SecretView, key: &SecretText) -> bool {
+    matches!(secret, SecretView::Ours { current: Some(current), dressed: true, .. } if current == key)
+}
+
+fn progressing(message: &str) -> Report {
+    Report::unknown(Reason::Progressing, message)
+}
+
+fn remote_exists(id: &RemoteId) -> Report {
+    let message = format!(
+        "the provider already has endpoint {id} with this target URL, and this object did not make it; a second one would deliver each event twice. Delete it at the provider, or give spec.targetUrl a distinguishing path or query"
+    );
+    Report::stalled(Reason::RemoteExists, message)
+}
+
+fn rejected(refusal: Refusal) -> Report {
+    let message = format!(
+        "the provider refused this endpoint (HTTP {}): check spec.targetUrl (most refuse http and private hosts); it is tried again when the spec or the account changes",
+        refusal.status
+    );
+    Report::stalled(Reason::Rejected, message)
+}
+
+/// An id is held: is it there, is it as declared?
+fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
+    let remote = &input.remote;
+    if let Some(gone) = remote.removing.first() {
+        return draft.step(EndpointStep::Delete(gone.clone()));
+    }
+    if !draft.status.removing.is_empty() {
+        if !remote.removing_gone {
+            return draft.step(EndpointStep::ListEndpoints);
+        }
+        draft.status.removing.clear();
+    }
+    let Some(endpoint) = &remote.held else { return vanished(input, draft, id) };
+    if let Some(last) = draft.status.last_create.clone().filter(|last| last.outstanding) {
+        match create::judge(&remote.same_url, &[Intent::closed(&last)], None, input.timing) {
+            create::Verdict::NeedRows(twin) => return draft.step(EndpointStep::ListRows(twin)),
+            create::Verdict::Judged { ours, .. } if !ours.is_empty() => {
+                let names: Vec<&str> = ours.iter().map(RemoteId::as_str).collect();
+                let text = format!(
+                    "removing empty endpoint {}: a create whose answer was lost made it beside {id}",
+                    names.join(", ")
+                );
+                draft.notes.push(Note::normal("TwinRemoved", "RemoveTwin", text));
+                draft.status.removing.extend(ours.iter().map(|twin| twin.as_str().to_owned()));
+                return draft.acknowledge(progressing("removing an empty endpoint that a lost answer left behind"));
+            }
+            create::Verdict::Judged { .. } => {}
+        }
+    }
+    let patch = difference(input, endpoint);
+    if patch != EndpointPatch::default() {
+        if let Some(refusal) = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+            return draft.rest(rejected(refusal), None);
+        }
+        return draft.step(EndpointStep::Patch(id.clone(), patch));
+    }
+    match &endpoint.key {
+        Some(key) if !published(&input.secret, key) => return draft.step(EndpointStep::PublishSecret(id.clone())),
+        None if !matches!(input.secret, SecretView::Ours { current: Some(_), .. }) => {
+            let message = format!(
+                "the provider does not show the key of endpoint {id}, and the Secret {:?} does not hold it: delete this object and create it again to get a new key",
+                secret_name(input.object)
+            );
+            let missing =
+                Verdict::new(ConditionType::SecretPublished, Is::False, Reason::KeyUnreadable, message.clone());
+            return draft.rest(Report::stalled(Reason::KeyUnreadable, message).with(missing), None);
+        }
+        _ => {}
+    }
+    in_sync(input, draft, endpoint, EndpointStep::Rest)
+}
+
+/// The PATCH that makes the remote as declared. rules.md *Switched off remotely*: `active: false` where we want true is
+/// drift only if our own spec had it off, or has changed since.
+fn difference(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> EndpointPatch {
+    let spec = &input.object.spec;
+    let moved = target::canonical(&endpoint.target_url) != target::canonical(&spec.target_url);
+    let switch = match (spec.active, endpoint.active) {
+        (false, true) => Some(false),
+        (true, false) if !switched_off(input, endpoint) => Some(true),
+        _ => None,
+    };
+    EndpointPatch { target_url: moved.then(|| spec.target_url.clone()), active: switch }
+}
+
+/// Whether the remote is off although the present spec already had it on.
+pub(super) fn switched_off(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> bool {
+    if endpoint.active || !input.object.spec.active {
+        return false;
+    }
+    let conditions = input.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    find(conditions, ConditionType::Active).is_none_or(|active| {
+        active.observed_generation == input.object.metadata.generation && active.reason != Reason::AsDeclared.as_str()
+    })
+}
+
+/// Good lists lack the held id (rules.md *Absence*).
+fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
+    let remote = &input.remote;
+    let Some(absence) = remote.absence else { return draft.step(EndpointStep::ListWorld) };
+    let between = elapsed(absence.first, absence.last);
+    if absence.lists < 2 || between < input.timing.absence_gap {
+        let waited = elapsed(absence.first, input.now);
+        if waited >= input.timing.absence_gap {
+            return draft.step(EndpointStep::ListWorld);
+        }
+        let report = progressing(&format!(
+            "remote endpoint {id} is missing from the provider's list; confirming before it is made again"
+        ));
+        return draft.rest(report, Some(input.timing.absence_gap - waited));
+    }
+    if !absence.witnessed {
+        let report = progressing(&format!(
+            "remote endpoint {id} is missing and nothing shows that the account still sees the same world; nothing is created until something does"
+        ));
+        return draft.rest(report, None);
+    }
+    let unheld: Vec<&Candidate> = remote.same_url.iter().filter(|candidate| !candidate.taken).collect();
+    if let Some(other) = unheld.first() {
+        return draft.rest(remote_exists(&other.endpoint.id), None);
+    }
+    let text = format!("remote endpoint {id} was deleted at the provider; creating it again");
+    draft.notes.push(Note::warning("RemoteMissing", "Recreate", text));
+    let seen_remote_ids = create::seen(&remote.same_url, draft.status.last_create.as_ref(), input.timing);
+    draft.status.remote_id = None;
+    draft.status.active = None;
+    draft.status.subscriptions = None;
+    draft.status.pending_create = Some(PendingCreate { since: wire_time(input.now), seen_remote_ids });
+    draft.acknowledge(progressing(&format!("remote endpoint {id} was deleted at the provider; creating it again")))
+}
+
+/// Everything is there: say so.
+fn in_sync(
+    input: &EndpointInput<'_>,
+    mut draft: Draft<'_>,
+    endpoint: &RemoteEndpoint,
+    step: EndpointStep,
+) -> EndpointPlan {
+    let spec = &input.object.spec;
+    let name = secret_name(input.object);
+    let current = match &input.secret {
+        SecretView::Ours { current: Some(current), .. } => Some(current.fingerprint()),
+        _ => endpoint.key.as_ref().map(SecretText::fingerprint),
+    };
+    if let Some(fingerprint) = current {
+        draft.status.signing_secret = Some(SigningSecretStatus { name: name.clone(), fingerprint });
+    }
+    draft.status.active = Some(endpoint.active);
+    draft.status.subscriptions =
+        input.remote.rows.or(draft.status.subscriptions).or(Some(SubscriptionCounts::default()));
+    let published = Verdict::new(
+        ConditionType::SecretPublished,
+        Is::True,
+        Reason::Published,
+        format!("the Secret {name:?} holds the signing key under \"current\""),
+    );
+    let (report, active) = if switched_off(input, endpoint) {
+        let message = "the provider, or a person there, switched this endpoint off, so no event arrives: make the receiver answer 2xx, then change the spec (for instance spec.active: false and back) to switch it on again";
+        let active = Verdict::new(ConditionType::Active, Is::False, Reason::SwitchedOffRemotely, message);
+        (Report::stalled(Reason::SwitchedOffRemotely, message), active)
+    } else if spec.active {
+        let active = Verdict::new(ConditionType::Active, Is::True, Reason::Delivering, "deliveries are on");
+        (Report::ready(Reason::InSync, "the remote endpoint is as declared"), active)
+    } else {
+        let active = Verdict::new(ConditionType::Active, Is::False, Reason::AsDeclared, "spec.active is false");
+        (Report::ready(Reason::InSync, "the remote endpoint is as declared, and switched off by spec.active"), active)
+    };
+    draft.finish(report.with(published).with(active), step, None)
+}
+
+/// A plan in the making: the status as it stands, to be changed.
+pub(super) struct Draft<'a> {
+    input: &'a EndpointInput<'a>,
+    pub(super) status: WebhookEndpointStatus,
+    pub(super) notes: Vec<Note>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(input: &'a EndpointInput<'a>) -> Self {
+        let status = input.object.status.clone().unwrap_or_default();
+        Self { input, status, notes: Vec::new() }
+    }
+
+    /// A step after which everything is planned anew; nothing is written.
+    pub(super) fn step(self, step: EndpointStep) -> EndpointPlan {
+        EndpointPlan { step, status: self.status, notes: self.notes, again: None }
+    }
+
+    /// Leaves the object as it is; only an object that never had a status gets its first one.
+    pub(super) fn unchanged(self) -> EndpointPlan {
+        if find(&self.status.conditions, ConditionType::Ready).is_none() {
+            return self.rest(progressing("the provider does not answer yet"), None);
+        }
+        EndpointPlan { step: EndpointStep::Rest, status: self.status, notes: self.notes, again: None }
+    }
+
+    pub(super) fn rest(self, report: Report, again: Option<Duration>) -> EndpointPlan {
+        self.finish(report, EndpointStep::Rest, again)
+    }
+
+    pub(super) fn acknowledge(self, report: Report) -> EndpointPlan {
+        self.finish(report, EndpointStep::Acknowledge, None)
+    }
+
+    /// Writes the report into the status. What an earlier pass found about key and deliveries stays true while the id is
+    /// held, so that a passing trouble with the account does not hide it.
+    fn finish(mut self, mut report: Report, step: EndpointStep, again: Option<Duration>) -> EndpointPlan {
+        let object = self.input.object;
+        let generation = object.metadata.generation.unwrap_or_default();
+        if self.status.remote_id.is_some() {
+            for kind in [ConditionType::SecretPublished, ConditionType::Active] {
+                if !report.others.iter().any(|other| other.kind == kind) {
+                    report.others.extend(kept(&self.status.conditions, kind));
+                }
+            }
+        }
+        self.status.observed_generation = generation;
+        self.status.target_host = target::host(&object.spec.target_url);
+        self.status.conditions = report.conditions(&self.status.conditions, generation, self.input.now);
+        EndpointPlan { step, status: self.status, notes: self.notes, again }
+    }
+}
+
+fn kept(
+    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    kind: ConditionType,
+) -> Option<Verdict> {
+    let condition = find(conditions, kind)?;
+    let is = match condition.status.as_str() {
+        "True" => Is::True,
+        "False" => Is::False,
+        _ => Is::Unknown,
+    };
+    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)?;
+    Some(Verdict::new(kind, is, reason, condition.message.clone()))
+}

@@ -1,0 +1,196 @@
+//! rules.md *Deletion* for an endpoint: nothing leaks, and what is in the way is said with the way out.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::condition::{Is, Report, Verdict};
+use super::create::{self, Intent};
+use super::endpoint::{Draft, EndpointInput, EndpointPlan, EndpointStep, SecretView};
+use super::{AccountView, Note, elapsed};
+use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
+use crate::provider::model::RemoteId;
+
+const WAY_OUT: &str = "To give the remote endpoint up instead, set spec.deletionPolicy: Orphan on this object";
+
+/// Plans an endpoint object that is being deleted.
+pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
+    let draft = Draft::new(input);
+    if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+        return EndpointPlan { step: EndpointStep::Rest, status: draft.status, notes: Vec::new(), again: None };
+    }
+    match input.object.spec.deletion_policy {
+        DeletionPolicy::Orphan => orphan(input, draft),
+        DeletionPolicy::Delete => delete(input, draft),
+    }
+}
+
+/// The remote stays. Subscription objects that are leaving still need the id to find their rows.
+fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
+    if input.leaving_subscriptions > 0 {
+        let message = "waiting for WebhookSubscriptions on this endpoint that are being deleted; see their conditions";
+        return draft.rest(Report::waiting(Reason::Deleting, message), None);
+    }
+    if matches!(input.secret, SecretView::Ours { owned: true, .. }) {
+        return draft.step(EndpointStep::ReleaseSecret);
+    }
+    let id = draft.status.remote_id.clone().unwrap_or_else(|| "(none)".to_owned());
+    draft.notes.push(Note::normal(
+        "Orphaned",
+        "Orphan",
+        format!("remote endpoint {id} stays at the provider (deletionPolicy: Orphan)"),
+    ));
+    draft.step(EndpointStep::RemoveFinalizer)
+}
+
+fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
+    let status = &draft.status;
+    let nothing_made = status.remote_id.is_none()
+        && status.pending_create.is_none()
+        && status.last_create.is_none()
+        && status.removing.is_empty();
+    if nothing_made {
+        return draft.step(EndpointStep::RemoveFinalizer);
+    }
+    let account = &input.object.spec.account_ref.name;
+    match &input.account {
+        AccountView::Ready { .. } => {}
+        AccountView::NotFound => {
+            return blocked(
+                draft,
+                Reason::AccountNotFound,
+                &format!(
+                    "the ProviderAccount {account:?} is gone, and with it the key to delete the remote endpoint: create it again. {WAY_OUT}"
+                ),
+                None,
+            );
+        }
+        AccountView::NotReady(why) => {
+            return blocked(
+                draft,
+                Reason::AccountNotReady,
+                &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
+                None,
+            );
+        }
+        AccountView::Unavailable { .. } => {
+            return blocked(
+                draft,
+                Reason::ProviderUnavailable,
+                &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),
+                None,
+            );
+        }
+    }
+    if !input.remote.listed || (status.pending_create.is_some() && !input.remote.listed_since_intent) {
+        return draft.step(EndpointStep::ListEndpoints);
+    }
+    let doomed = match doomed(input, &draft) {
+        Ok(doomed) => doomed,
+        Err(need_rows) => return draft.step(EndpointStep::ListRows(need_rows)),
+    };
+    if let Some(id) = doomed.first() {
+        return remove(input, draft, id);
+    }
+    match confirm(input) {
+        Confirmed::Gone => {
+            if let Some(id) = draft.status.remote_id.clone() {
+                let text = format!("remote endpoint {id} and everything on it is gone");
+                draft.notes.push(Note::normal("Deleted", "Delete", text));
+            }
+            draft.step(EndpointStep::RemoveFinalizer)
+        }
+        Confirmed::Look(step) => draft.step(step),
+        Confirmed::OtherWorld => {
+            let message = format!(
+                "the provider no longer lists the remote endpoint, but nothing shows that the account still sees the same world: restore the account's key. {WAY_OUT}"
+            );
+            blocked(draft, Reason::ScopeSuspect, &message, None)
+        }
+        Confirmed::LookLater(wait) => {
+            let message = "a create whose answer was lost may still appear at the provider; looking again before this object goes";
+            draft.rest(Report::waiting(Reason::Deleting, message), Some(wait))
+        }
+    }
+}
+
+/// Everything of ours that is still listed: the held id, ids on their way out, and what our POSTs made.
+fn doomed(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Result<Vec<RemoteId>, RemoteId> {
+    let remote = &input.remote;
+    let mut ids: Vec<RemoteId> = remote.held.iter().map(|endpoint| endpoint.id.clone()).collect();
+    ids.extend(remote.removing.iter().cloned());
+    let mut intents: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
+    intents.extend(draft.status.pending_create.iter().map(|pending| Intent::open(pending, input.now)));
+    match create::judge(&remote.same_url, &intents, input.memory.made.as_ref(), input.timing) {
+        create::Verdict::NeedRows(id) => return Err(id),
+        create::Verdict::Judged { ours, .. } => ids.extend(ours),
+    }
+    Ok(ids)
+}
+
+fn remove(input: &EndpointInput<'_>, draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
+    let Some(refusal) = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) else {
+        return draft.step(EndpointStep::Delete(id.clone()));
+    };
+    match &input.memory.rows_in_the_way {
+        None => draft.step(EndpointStep::ListRows(id.clone())),
+        Some(rows) if !rows.is_empty() => draft.step(EndpointStep::DeleteRows(rows.clone())),
+        Some(_) => {
+            let message = format!(
+                "the provider refuses to delete remote endpoint {id} (HTTP {}): delete it there. {WAY_OUT}",
+                refusal.status
+            );
+            blocked(draft, Reason::RemoteNotDeleted, &message, None)
+        }
+    }
+}
+
+/// Whether everything is known to be gone.
+enum Confirmed {
+    Gone,
+    Look(EndpointStep),
+    LookLater(Duration),
+    OtherWorld,
+}
+
+/// rules.md *Absence* and *Deletion*: may the finalizer go?
+fn confirm(input: &EndpointInput<'_>) -> Confirmed {
+    let Some(status) = &input.object.status else { return Confirmed::Gone };
+    if status.remote_id.is_some() && !input.remote.gone {
+        match input.remote.absence {
+            None => return Confirmed::Look(EndpointStep::ListWorld),
+            Some(absence) if !absence.witnessed => return Confirmed::OtherWorld,
+            Some(_) => {}
+        }
+    }
+    if !status.removing.is_empty() && !input.remote.removing_gone {
+        return Confirmed::Look(EndpointStep::ListEndpoints);
+    }
+    let Some(last_post) = outstanding_post(input) else { return Confirmed::Gone };
+    let safe = last_post.saturating_add(signed(input.timing.outstanding)).unwrap_or(last_post);
+    if input.remote.listed_at.is_some_and(|listed| listed >= safe) {
+        return Confirmed::Gone;
+    }
+    match elapsed(input.now, safe) {
+        Duration::ZERO => Confirmed::Look(EndpointStep::ListEndpoints),
+        wait => Confirmed::LookLater(wait),
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::ZERO)
+}
+
+/// When a POST of ours that may have been lost could last have been sent; `None` if none is outstanding.
+fn outstanding_post(input: &EndpointInput<'_>) -> Option<Timestamp> {
+    let status = input.object.status.as_ref()?;
+    let dead_process = status.pending_create.is_some() && !input.memory.intent_is_mine
+        || status.last_create.as_ref().is_some_and(|last| last.outstanding);
+    let theirs = dead_process.then(|| input.process_started.saturating_add(signed(input.predecessor)).ok()).flatten();
+    input.memory.lost_post.into_iter().chain(theirs).max()
+}
+
+fn blocked(draft: Draft<'_>, reason: Reason, message: &str, again: Option<Duration>) -> EndpointPlan {
+    let verdict = Verdict::new(ConditionType::DeletionBlocked, Is::True, reason, message);
+    draft.rest(Report::waiting(Reason::Deleting, message).with(verdict), again)
+}

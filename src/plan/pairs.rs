@@ -1,0 +1,239 @@
+//! rules.md *Pairs*: which (practice, event) pairs an object declares, has applied, and who else declares them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::api::condition::ItemReason;
+use crate::api::subscription::{AllPractices, Applied, AppliedScope, EventSpec};
+use crate::api::{DeletionPolicy, WebhookSubscription, WebhookSubscriptionSpec};
+use crate::provider::model::{Catalogue, RemoteRows, RowKey};
+
+/// One declared or applied pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The practice's name; `None` for events of the account.
+    pub practice: Option<Arc<str>>,
+    /// Base event name.
+    pub event: Arc<str>,
+    /// Its identity in rows, or why it can have none.
+    pub key: Result<RowKey, ItemProblem>,
+}
+
+/// Why a declared pair cannot become a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemProblem {
+    /// In one word.
+    pub reason: ItemReason,
+    /// With the remedy.
+    pub message: String,
+}
+
+impl ItemProblem {
+    fn new(reason: ItemReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// Every pair that a spec declares, in the spec's order; `None` while the practices are not known.
+pub fn declared(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue, rows: &dyn RemoteRows) -> Option<Vec<Item>> {
+    let practices: Vec<Option<Arc<str>>> = if spec.account_wide.is_some() {
+        vec![None]
+    } else if let Some(all) = &spec.all_practices {
+        let names = rows.practice_names()?;
+        names.into_iter().filter(|name| !all.except.iter().any(|except| **except == **name)).map(Some).collect()
+    } else {
+        rows.practice_names()?;
+        spec.practices.iter().flatten().map(|name| Some(Arc::from(name.as_str()))).collect()
+    };
+    let events: Vec<(&EventSpec, Arc<str>)> =
+        spec.events.iter().map(|event| (event, Arc::from(event.event.as_str()))).collect();
+    let mut items = Vec::with_capacity(practices.len() * events.len());
+    for practice in practices {
+        let practice_key = practice.as_ref().map(|name| (name, rows.practice_key(name)));
+        for (spec, event) in &events {
+            let key = resolve(spec, practice_key.as_ref().map(|(name, key)| (&***name, key.clone())), catalogue);
+            items.push(Item { practice: practice.clone(), event: event.clone(), key });
+        }
+    }
+    Some(items)
+}
+
+fn resolve(
+    spec: &EventSpec,
+    practice: Option<(&str, Option<Arc<str>>)>,
+    catalogue: &Catalogue,
+) -> Result<RowKey, ItemProblem> {
+    let known = catalogue.find(&spec.event);
+    let event = &spec.event;
+    match (known.map(|known| known.practice_scoped), &practice) {
+        (Some(true), None) => {
+            let message =
+                format!("{event} belongs to a practice: declare it under spec.practices or spec.allPractices");
+            return Err(ItemProblem::new(ItemReason::NeedsPractice, message));
+        }
+        (Some(false), Some(_)) => {
+            let message =
+                format!("{event} belongs to the account: declare it in an object with spec.accountWide: {{}}");
+            return Err(ItemProblem::new(ItemReason::NeedsAccountWide, message));
+        }
+        _ => {}
+    }
+    let resource_type = match (&spec.resource_type, known) {
+        (Some(written), _) => Arc::from(written.as_str()),
+        (None, Some(known)) => known.resource_type.clone(),
+        (None, None) => {
+            let message = format!("the catalogue does not know {event}: correct the name, or set its resourceType");
+            return Err(ItemProblem::new(ItemReason::ResourceTypeMissing, message));
+        }
+    };
+    let practice = match practice {
+        None => None,
+        Some((_, Some(key))) => Some(key),
+        Some((name, None)) => {
+            let message = format!(
+                "the account's key does not reach a practice named {name:?}: correct spec.practices, or have the practice granted to the key; it is picked up by itself"
+            );
+            return Err(ItemProblem::new(ItemReason::PracticeNotFound, message));
+        }
+    };
+    Ok(RowKey { practice, resource_type, event: Arc::from(event.as_str()) })
+}
+
+/// How an event is named in `applied`: plainly where the catalogue gives its resource type, else with it.
+fn applied_name(spec: &EventSpec, catalogue: &Catalogue) -> String {
+    let known = catalogue.find(&spec.event).map(|known| &*known.resource_type);
+    match spec.resource_type.as_deref() {
+        Some(written) if known != Some(written) => format!("{written}/{}", spec.event),
+        _ => spec.event.clone(),
+    }
+}
+
+/// What a spec declares, in the form of `status.applied`.
+pub fn as_applied(spec: &WebhookSubscriptionSpec, endpoint: &str, catalogue: &Catalogue) -> Applied {
+    Applied {
+        endpoint_remote_id: Some(endpoint.to_owned()),
+        moving_endpoint_remote_ids: Vec::new(),
+        scope: AppliedScope {
+            practices: spec.practices.clone().unwrap_or_default(),
+            all_practices: spec.all_practices.clone(),
+            account_wide: spec.account_wide,
+        },
+        events: spec.events.iter().map(|event| applied_name(event, catalogue)).collect(),
+        active: Some(spec.active),
+    }
+}
+
+/// The union of what was applied and what is declared now: written before the first call of a change.
+pub fn union(old: &Applied, new: &Applied) -> Applied {
+    let endpoint = old.endpoint_remote_id.clone().or_else(|| new.endpoint_remote_id.clone());
+    let mut moving = old.moving_endpoint_remote_ids.clone();
+    if new.endpoint_remote_id != endpoint {
+        moving.extend(new.endpoint_remote_id.clone().filter(|id| !old.moving_endpoint_remote_ids.contains(id)));
+    }
+    let practices = merged(&old.scope.practices, &new.scope.practices);
+    let all_practices = match (&old.scope.all_practices, &new.scope.all_practices) {
+        (Some(a), Some(b)) => {
+            Some(AllPractices { except: a.except.iter().filter(|name| b.except.contains(name)).cloned().collect() })
+        }
+        (a, b) => a.clone().or_else(|| b.clone()),
+    };
+    Applied {
+        endpoint_remote_id: endpoint,
+        moving_endpoint_remote_ids: moving,
+        scope: AppliedScope {
+            practices,
+            all_practices,
+            account_wide: old.scope.account_wide.or(new.scope.account_wide),
+        },
+        events: merged(&old.events, &new.events),
+        active: if old.active == new.active { old.active } else { None },
+    }
+}
+
+fn merged(a: &[String], b: &[String]) -> Vec<String> {
+    let known: BTreeSet<&String> = a.iter().collect();
+    a.iter().chain(b.iter().filter(|name| !known.contains(name))).cloned().collect()
+}
+
+/// Whether everything in `new` is already in `old`, in whatever order.
+pub fn covers(old: &Applied, new: &Applied) -> bool {
+    let all = |a: &[String], b: &[String]| b.iter().all(|name| a.contains(name));
+    let endpoints = new
+        .endpoint_remote_id
+        .iter()
+        .all(|id| old.endpoint_remote_id.as_ref() == Some(id) || old.moving_endpoint_remote_ids.contains(id));
+    let practices = match (&old.scope.all_practices, &new.scope.all_practices) {
+        (Some(a), Some(b)) => a.except.iter().all(|name| b.except.contains(name)),
+        (None, Some(_)) => false,
+        (_, None) => all(&old.scope.practices, &new.scope.practices),
+    };
+    endpoints
+        && practices
+        && all(&old.events, &new.events)
+        && (old.scope.account_wide.is_some() || new.scope.account_wide.is_none())
+        && (old.active == new.active || old.active.is_none())
+}
+
+/// Every pair that was applied and can still be named, with its identity in rows.
+pub fn applied(applied: &Applied, catalogue: &Catalogue, rows: &dyn RemoteRows) -> Vec<(Option<Arc<str>>, RowKey)> {
+    let mut names: Vec<Arc<str>> = applied.scope.practices.iter().map(|name| Arc::from(name.as_str())).collect();
+    if let Some(all) = &applied.scope.all_practices {
+        let more = rows.practice_names().unwrap_or_default();
+        names.extend(more.into_iter().filter(|name| !all.except.iter().any(|except| **except == **name)));
+        names.sort();
+        names.dedup();
+    }
+    let mut practices: Vec<(Option<Arc<str>>, Option<Arc<str>>)> =
+        names.into_iter().filter_map(|name| rows.practice_key(&name).map(|key| (Some(name), Some(key)))).collect();
+    if applied.scope.account_wide.is_some() {
+        practices.push((None, None));
+    }
+    let mut pairs = Vec::new();
+    for name in &applied.events {
+        let (resource_type, event): (Arc<str>, Arc<str>) = match name.split_once('/') {
+            Some((resource_type, event)) => (Arc::from(resource_type), Arc::from(event)),
+            None => match catalogue.find(name) {
+                Some(known) => (known.resource_type.clone(), known.event.clone()),
+                None => continue,
+            },
+        };
+        for (practice, key) in &practices {
+            let key = RowKey { practice: key.clone(), resource_type: resource_type.clone(), event: event.clone() };
+            pairs.push((practice.clone(), key));
+        }
+    }
+    pairs
+}
+
+/// Another object on the same endpoint.
+pub struct Sibling<'a> {
+    /// The object.
+    pub object: &'a WebhookSubscription,
+    /// Whether it is older than the object that is planned.
+    pub older: bool,
+}
+
+impl Sibling<'_> {
+    /// Whether it declares this pair. A deleting object declares nothing, unless it leaves its rows on purpose.
+    pub fn declares(&self, practice: Option<&str>, key: &RowKey, catalogue: &Catalogue) -> bool {
+        let spec = &self.object.spec;
+        if self.object.metadata.deletion_timestamp.is_some() && spec.deletion_policy == DeletionPolicy::Delete {
+            return false;
+        }
+        let scope = match practice {
+            None => spec.account_wide.is_some(),
+            Some(name) => {
+                spec.practices.iter().flatten().any(|own| own == name)
+                    || spec.all_practices.as_ref().is_some_and(|all| !all.except.iter().any(|except| except == name))
+            }
+        };
+        scope
+            && spec.events.iter().any(|event| {
+                event.event == *key.event
+                    && match (&event.resource_type, catalogue.find(&event.event)) {
+                        (Some(written), _) => **written == *key.resource_type,
+                        (None, known) => known.is_some_and(|known| known.resource_type == key.resource_type),
+                    }
+            })
+    }
+}

@@ -1,0 +1,531 @@
+//! What a `WebhookSubscription` needs next: rules.md *Pairs*, *Create* (rows), *Absence* (rows).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::condition::{Report, find};
+use super::outcome::{AccountBlock, account_block};
+use super::pairs::{self, Item, Sibling};
+use super::row_calls::{BATCH, RowCall};
+use super::subscription_report::{Failure, known_events, settled_report};
+use super::{AccountView, Note, PlanTiming, Refusal, elapsed};
+use crate::api::condition::ItemReason;
+use crate::api::subscription::{Applied, SubscriptionItem};
+use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookSubscription, WebhookSubscriptionStatus};
+use crate::provider::model::{Catalogue, RemoteId, RemoteRow, RemoteRows, RowCreateState, RowKey};
+
+/// From how many missing rows on a second look is wanted (rules.md *Absence*).
+const MANY_MISSING: usize = 10;
+
+/// Most rows that the status lists.
+const LISTED: usize = 100;
+
+/// The endpoint object that a subscription names.
+#[derive(Clone, Debug)]
+pub enum EndpointLink {
+    /// Not there.
+    NotFound,
+    /// There, but without a remote endpoint whose key is published.
+    NotReady,
+    /// On its way out; its remote goes with everything on it.
+    Going,
+    /// Usable.
+    Usable {
+        /// The remote endpoint.
+        remote_id: RemoteId,
+        /// Why nothing is delivered, if so.
+        silent: Option<&'static str>,
+    },
+}
+
+/// A row on an endpoint that the object was on before.
+#[derive(Clone, Debug)]
+pub struct OldRow {
+    /// The practice's name.
+    pub practice: Option<Arc<str>>,
+    /// The row.
+    pub row: RemoteRow,
+    /// Whether it can be moved: same realm.
+    pub movable: bool,
+    /// Whether another object there declares it.
+    pub declared_there: bool,
+}
+
+/// The endpoints that the object was on before and that some object still holds.
+#[derive(Clone, Debug, Default)]
+pub struct OldEndpoints {
+    /// Those whose rows are not known yet.
+    pub unlisted: Vec<RemoteId>,
+    /// Ours on the others: the pairs in `status.applied`.
+    pub rows: Vec<OldRow>,
+    /// Those of the same realm.
+    pub same_realm: Vec<RemoteId>,
+}
+
+/// Everything a subscription's plan may look at.
+pub struct SubscriptionInput<'a> {
+    /// The object.
+    pub object: &'a WebhookSubscription,
+    /// Its endpoint.
+    pub link: EndpointLink,
+    /// The account of that endpoint, and its name.
+    pub account: (AccountView, String),
+    /// The provider's catalogue.
+    pub catalogue: &'a Catalogue,
+    /// Rows and practices of the realm; `None` while the account cannot be used.
+    pub rows: Option<&'a dyn RemoteRows>,
+    /// Endpoints it was on before.
+    pub old: OldEndpoints,
+    /// Other objects on the same endpoint.
+    pub siblings: Vec<Sibling<'a>>,
+    /// What this process remembers.
+    pub memory: &'a SubscriptionMemory,
+    /// Now.
+    pub now: Timestamp,
+    /// Injected durations.
+    pub timing: &'a PlanTiming,
+}
+
+/// What this process remembers of a subscription object.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionMemory {
+    /// Pairs that the provider refused to create or to switch.
+    pub refused: HashMap<RowKey, Refusal>,
+    /// Pairs that the provider refused to move.
+    pub unmovable: HashSet<RowKey>,
+    /// Rows whose DELETE was refused for good.
+    pub undeletable: HashMap<RemoteId, Refusal>,
+    /// Pairs that this process added to `applied`: their absence is no loss.
+    pub fresh: HashSet<RowKey>,
+    /// Start of the list that first showed many rows missing.
+    pub missing_since: Option<Timestamp>,
+}
+
+/// The next kind of step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubscriptionStep {
+    /// Put our finalizer on.
+    AddFinalizer,
+    /// Write the status (with what is about to be applied) and plan again only once it is acknowledged.
+    Acknowledge {
+        /// Pairs that are declared for the first time by this write.
+        fresh: Vec<RowKey>,
+    },
+    /// List practices.
+    ListPractices,
+    /// List rows of one endpoint, starting now.
+    ListRows(RemoteId),
+    /// Independent calls.
+    Calls(Vec<RowCall>),
+    /// Take our finalizer off.
+    RemoveFinalizer,
+    /// Nothing now.
+    Rest,
+}
+
+/// What to do, what to say, when to look again.
+#[derive(Clone, Debug)]
+pub struct SubscriptionPlan {
+    /// The step.
+    pub step: SubscriptionStep,
+    /// The status that follows; written when the step is `Acknowledge` or `Rest`, and now and then during `Calls`.
+    pub status: WebhookSubscriptionStatus,
+    /// Events to publish with it.
+    pub notes: Vec<Note>,
+    /// When to plan again without being woken.
+    pub again: Option<Duration>,
+    /// To be remembered as [`SubscriptionMemory::missing_since`].
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Plans one subscription object.
+pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
+    if input.object.metadata.deletion_timestamp.is_some() {
+        return super::subscription_deletion::plan(input);
+    }
+    let draft = Draft::new(input);
+    let endpoint = &input.object.spec.endpoint_ref.name;
+    let remote_id = match &input.link {
+        EndpointLink::NotFound | EndpointLink::Going => {
+            let message = format!(
+                "spec.endpointRef names the WebhookEndpoint {endpoint:?}, which is not in this namespace or is being deleted: create it, or correct the name"
+            );
+            return draft.rest(Report::waiting(Reason::EndpointNotFound, message), None);
+        }
+        EndpointLink::NotReady => match account_block(&input.account.0, &input.account.1) {
+            Some(AccountBlock::Report(report)) => return draft.rest(report, None),
+            Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
+            None => {
+                let message = format!(
+                    "the WebhookEndpoint {endpoint:?} has no remote endpoint with a published key yet; see its conditions"
+                );
+                return draft.rest(Report::unknown(Reason::EndpointNotReady, message), None);
+            }
+        },
+        EndpointLink::Usable { remote_id, .. } => remote_id,
+    };
+    match account_block(&input.account.0, &input.account.1) {
+        Some(AccountBlock::Report(report)) => return draft.rest(report, None),
+        Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
+        None => {}
+    }
+    let Some(rows) = input.rows else { return draft.unchanged() };
+    if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+        return draft.step(SubscriptionStep::AddFinalizer);
+    }
+    let Some(items) = pairs::declared(&input.object.spec, input.catalogue, rows) else {
+        return draft.step(SubscriptionStep::ListPractices);
+    };
+    let new = pairs::as_applied(&input.object.spec, remote_id.as_str(), input.catalogue);
+    if let Some(draft) = announce(input, rows, &items, &new) {
+        return draft;
+    }
+    if let Some(unlisted) = input.old.unlisted.first() {
+        return draft.step(SubscriptionStep::ListRows(unlisted.clone()));
+    }
+    if !rows.known(remote_id) {
+        return draft.step(SubscriptionStep::ListRows(remote_id.clone()));
+    }
+    Work { input, rows, remote_id, items: &items, new: &new }.plan(draft)
+}
+
+/// Before the first call of a change, `applied` becomes the union of old and new, so that whatever a crash leaves behind
+/// is known to be ours.
+fn announce(
+    input: &SubscriptionInput<'_>,
+    rows: &dyn RemoteRows,
+    items: &[Item],
+    new: &Applied,
+) -> Option<SubscriptionPlan> {
+    let mut draft = Draft::new(input);
+    let old = draft.status.applied.take();
+    if old.as_ref().is_some_and(|old| pairs::covers(old, new)) {
+        return None;
+    }
+    let known: HashSet<RowKey> = match &old {
+        Some(old) if old.endpoint_remote_id == new.endpoint_remote_id => {
+            pairs::applied(old, input.catalogue, rows).into_iter().map(|(_, key)| key).collect()
+        }
+        _ => HashSet::new(),
+    };
+    let fresh = items.iter().filter_map(|item| item.key.clone().ok()).filter(|key| !known.contains(key)).collect();
+    draft.status.applied = Some(old.map_or_else(|| new.clone(), |old| pairs::union(&old, new)));
+    draft.status.desired = Some(count(items.len()));
+    let report = Report::unknown(Reason::Progressing, "bringing the provider's subscriptions to the declared state");
+    Some(draft.finish(report, SubscriptionStep::Acknowledge { fresh }, None))
+}
+
+/// One pass over the pairs of an object whose endpoint is usable.
+struct Work<'a> {
+    input: &'a SubscriptionInput<'a>,
+    rows: &'a dyn RemoteRows,
+    remote_id: &'a RemoteId,
+    items: &'a [Item],
+    new: &'a Applied,
+}
+
+/// What the pass found.
+#[derive(Default)]
+struct Found {
+    moves: Vec<RowCall>,
+    creates: Vec<RowCall>,
+    switches: Vec<RowCall>,
+    deletes: Vec<RowCall>,
+    lost: usize,
+    present: Vec<SubscriptionItem>,
+    active: usize,
+    present_count: usize,
+    failures: Vec<Failure>,
+    look_after: Option<Timestamp>,
+    in_flight: bool,
+}
+
+impl Work<'_> {
+    fn plan(&self, mut draft: Draft<'_>) -> SubscriptionPlan {
+        let mut found = Found::default();
+        for item in self.items {
+            self.judge(item, &mut found);
+        }
+        self.extras(&mut found);
+        self.fill(&mut draft.status, &found);
+        let working =
+            Report::unknown(Reason::Progressing, "bringing the provider's subscriptions to the declared state");
+        if !found.moves.is_empty() {
+            return draft.calls(working, found.moves);
+        }
+        if !found.creates.is_empty() {
+            let missing_since = match self.second_look(&found) {
+                SecondLook::Go => None,
+                SecondLook::List => return draft.step(SubscriptionStep::ListRows(self.remote_id.clone())),
+                SecondLook::Wait { since, wait } => {
+                    let mut plan = draft.rest(
+                        Report::unknown(
+                            Reason::Progressing,
+                            "many subscriptions are missing at the provider; confirming before they are made again",
+                        ),
+                        Some(wait),
+                    );
+                    plan.missing_since = Some(since);
+                    return plan;
+                }
+            };
+            if found.lost > 0 {
+                let text = "subscriptions were deleted at the provider; creating them again";
+                draft.notes.push(Note::warning("SubscriptionMissing", "Repair", text));
+            }
+            let mut plan = draft.calls(working, found.creates);
+            plan.missing_since = missing_since;
+            return plan;
+        }
+        if !found.switches.is_empty() {
+            return draft.calls(working, found.switches);
+        }
+        if found.in_flight || found.look_after.is_some() {
+            let wait = found.look_after.map(|after| elapsed(self.input.now, after));
+            if wait == Some(Duration::ZERO) {
+                return draft.step(SubscriptionStep::ListRows(self.remote_id.clone()));
+            }
+            return draft.rest(working, wait);
+        }
+        // A renamed practice or event creates before it deletes: everything declared stands or was refused by now.
+        if !found.deletes.is_empty() {
+            return draft.calls(working, found.deletes);
+        }
+        self.settle(draft, found)
+    }
+
+    /// One declared pair.
+    fn judge(&self, item: &Item, found: &mut Found) {
+        let key = match &item.key {
+            Ok(key) => key,
+            Err(problem) => return found.failures.push(Failure::new(item, problem.reason, &problem.message)),
+        };
+        let want = self.wanted_switch(item, key);
+        let listed = self.rows.rows(self.remote_id, key);
+        let Some(row) = listed.first() else { return self.make(item, key, want, found) };
+        found.deletes.extend(listed.iter().skip(1).map(|twin| RowCall::Delete { row: twin.clone() }));
+        found.present_count += 1;
+        found.active += usize::from(row.active);
+        if found.present.len() < LISTED {
+            found.present.push(SubscriptionItem {
+                practice: item.practice.as_deref().map(str::to_owned),
+                event: item.event.to_string(),
+                remote_id: row.id.as_str().to_owned(),
+                active: row.active,
+            });
+        }
+        if row.active == want {
+            if want != self.input.object.spec.active && self.younger_than_a_dissenter(item, key) {
+                let message = "another WebhookSubscription declares this pair active: make spec.active agree, or remove the pair here";
+                found.failures.push(Failure::new(item, ItemReason::DeclaredElsewhere, message));
+            }
+        } else if let Some(refusal) = self.refusal(key) {
+            found.failures.push(Failure::refused(item, refusal));
+        } else if want && self.was_on() {
+            let message = "the provider, or a person there, switched this subscription off: switch it on there, or change spec.active to false and back";
+            found.failures.push(Failure::new(item, ItemReason::SwitchedOffRemotely, message));
+        } else {
+            let (row, practice) = (row.clone(), self.any_practice(item));
+            found.switches.push(RowCall::Switch { row, practice, active: want });
+        }
+    }
+
+    /// A declared pair without a row on its endpoint: move it here, or make it.
+    fn make(&self, item: &Item, key: &RowKey, active: bool, found: &mut Found) {
+        let old = self.input.old.rows.iter().find(|old| old.movable && !old.declared_there && old.row.key() == *key);
+        if let Some(old) = old.filter(|_| !self.input.memory.unmovable.contains(key)) {
+            let (row, to, practice) = (old.row.clone(), self.remote_id.clone(), self.any_practice(item));
+            return found.moves.push(RowCall::Move { row, to, practice });
+        }
+        if let Some(refusal) = self.refusal(key) {
+            return found.failures.push(Failure::refused(item, refusal));
+        }
+        match self.rows.create_state(self.remote_id, key) {
+            RowCreateState::InFlight => found.in_flight = true,
+            RowCreateState::Uncertain { look_after } => {
+                found.look_after = Some(found.look_after.map_or(look_after, |at| at.max(look_after)));
+            }
+            RowCreateState::Free => {
+                let mut held = self.input.old.same_realm.clone();
+                held.push(self.remote_id.clone());
+                if held.len() > 1 && !self.rows.missing(&held, key) {
+                    // Rows are moving and a list that could show this one is older than our last write: look first.
+                    found.look_after = Some(found.look_after.unwrap_or(self.input.now));
+                    return;
+                }
+                found.lost += usize::from(self.was_applied() && !self.input.memory.fresh.contains(key));
+                let (endpoint, practice) = (self.remote_id.clone(), item.practice.clone());
+                found.creates.push(RowCall::Create { endpoint, key: key.clone(), practice, active });
+            }
+        }
+    }
+
+    /// Ours and no longer declared, here and on endpoints the object was on before.
+    fn extras(&self, found: &mut Found) {
+        let declared: HashSet<&RowKey> = self.items.iter().filter_map(|item| item.key.as_ref().ok()).collect();
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        let on_this = applied.filter(|applied| {
+            let here = Some(self.remote_id.as_str());
+            applied.endpoint_remote_id.as_deref() == here
+                || applied.moving_endpoint_remote_ids.iter().any(|id| Some(id.as_str()) == here)
+        });
+        for (practice, key) in
+            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default()
+        {
+            let taken = |sibling: &Sibling<'_>| sibling.declares(practice.as_deref(), &key, self.input.catalogue);
+            if declared.contains(&key) || self.input.siblings.iter().any(taken) {
+                continue;
+            }
+            let rows = self.rows.rows(self.remote_id, &key);
+            found.deletes.extend(rows.into_iter().map(|row| RowCall::Delete { row }));
+        }
+        let old = self.input.old.rows.iter().filter(|old| !old.declared_there);
+        found.deletes.extend(old.map(|old| RowCall::Delete { row: old.row.clone() }));
+        found.deletes.retain(|call| !matches!(call, RowCall::Delete { row } if self.undeletable(&row.id)));
+    }
+
+    fn undeletable(&self, id: &RemoteId) -> bool {
+        let refusal = self.input.memory.undeletable.get(id);
+        refusal.is_some_and(|refusal| refusal.holds(self.input.now, self.input.timing))
+    }
+
+    /// rules.md *Pairs*: if declarers disagree on `active`, it is active.
+    fn wanted_switch(&self, item: &Item, key: &RowKey) -> bool {
+        self.input.object.spec.active || self.dissenters(item, key).any(|sibling| sibling.object.spec.active)
+    }
+
+    fn younger_than_a_dissenter(&self, item: &Item, key: &RowKey) -> bool {
+        self.dissenters(item, key).any(|sibling| sibling.older)
+    }
+
+    fn dissenters(&self, item: &Item, key: &RowKey) -> impl Iterator<Item = &Sibling<'_>> {
+        let own = self.input.object.spec.active;
+        self.input.siblings.iter().filter(move |sibling| {
+            sibling.object.spec.active != own && sibling.declares(item.practice.as_deref(), key, self.input.catalogue)
+        })
+    }
+
+    fn refusal(&self, key: &RowKey) -> Option<Refusal> {
+        self.input.memory.refused.get(key).copied().filter(|refusal| refusal.holds(self.input.now, self.input.timing))
+    }
+
+    /// Whether rows were wholly switched on before: then one that is off was switched off remotely.
+    fn was_on(&self) -> bool {
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        applied.is_some_and(|applied| applied.active == Some(true))
+    }
+
+    fn was_applied(&self) -> bool {
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        applied.is_some_and(|applied| applied.endpoint_remote_id.as_deref() == Some(self.remote_id.as_str()))
+    }
+
+    /// The provider wants a practice with every PATCH; any one it reaches will do for rows of the account.
+    fn any_practice(&self, item: &Item) -> Option<Arc<str>> {
+        item.practice.clone().or_else(|| self.rows.practice_names().and_then(|names| names.into_iter().next()))
+    }
+
+    /// rules.md *Absence*: all rows of an endpoint, or ten or more, are made again only after a second good list.
+    fn second_look(&self, found: &Found) -> SecondLook {
+        let all = found.lost > 1 && found.present_count == 0;
+        if found.lost < MANY_MISSING && !all {
+            return SecondLook::Go;
+        }
+        let Some(listed) = self.rows.listed_at(self.remote_id) else { return SecondLook::List };
+        let since = self.input.memory.missing_since.unwrap_or(listed);
+        if elapsed(since, listed) >= self.input.timing.absence_gap {
+            return SecondLook::Go;
+        }
+        let waited = elapsed(since, self.input.now);
+        if waited >= self.input.timing.absence_gap {
+            return SecondLook::List;
+        }
+        SecondLook::Wait { since, wait: self.input.timing.absence_gap - waited }
+    }
+
+    fn fill(&self, status: &mut WebhookSubscriptionStatus, found: &Found) {
+        status.desired = Some(count(self.items.len()));
+        status.active = Some(count(found.active));
+        status.failed = Some(count(found.failures.len()));
+        status.failures = found.failures.iter().take(20).map(Failure::stored).collect();
+        status.subscriptions = if self.items.len() <= LISTED { found.present.clone() } else { Vec::new() };
+    }
+
+    /// Nothing left to call: what is declared is what is applied.
+    fn settle(&self, mut draft: Draft<'_>, found: Found) -> SubscriptionPlan {
+        draft.status.applied = Some(self.new.clone());
+        let silent = match &self.input.link {
+            EndpointLink::Usable { silent, .. } => *silent,
+            _ => None,
+        };
+        let report = settled_report(self.items.len(), &found.failures, silent);
+        let report = report.with(known_events(&self.input.object.spec, self.input.catalogue));
+        draft.finish(report, SubscriptionStep::Rest, None)
+    }
+}
+
+enum SecondLook {
+    Go,
+    List,
+    Wait { since: Timestamp, wait: Duration },
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A plan in the making: the status as it stands, to be changed.
+pub(super) struct Draft<'a> {
+    input: &'a SubscriptionInput<'a>,
+    pub(super) status: WebhookSubscriptionStatus,
+    pub(super) notes: Vec<Note>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(input: &'a SubscriptionInput<'a>) -> Self {
+        let status = input.object.status.clone().unwrap_or_default();
+        Self { input, status, notes: Vec::new() }
+    }
+
+    /// A step after which everything is planned anew; nothing is written.
+    pub(super) fn step(self, step: SubscriptionStep) -> SubscriptionPlan {
+        SubscriptionPlan { step, status: self.status, notes: self.notes, again: None, missing_since: None }
+    }
+
+    /// Leaves the object as it is; only an object that never had a status gets its first one.
+    pub(super) fn unchanged(self) -> SubscriptionPlan {
+        if find(&self.status.conditions, ConditionType::Ready).is_none() {
+            return self.rest(Report::unknown(Reason::Progressing, "the provider does not answer yet"), None);
+        }
+        self.step(SubscriptionStep::Rest)
+    }
+
+    pub(super) fn rest(self, report: Report, again: Option<Duration>) -> SubscriptionPlan {
+        let known = known_events(&self.input.object.spec, self.input.catalogue);
+        self.finish(report.with(known), SubscriptionStep::Rest, again)
+    }
+
+    fn calls(self, report: Report, mut calls: Vec<RowCall>) -> SubscriptionPlan {
+        calls.truncate(BATCH);
+        let known = known_events(&self.input.object.spec, self.input.catalogue);
+        self.finish(report.with(known), SubscriptionStep::Calls(calls), None)
+    }
+
+    pub(super) fn finish(
+        mut self,
+        mut report: Report,
+        step: SubscriptionStep,
+        again: Option<Duration>,
+    ) -> SubscriptionPlan {
+        if !report.others.iter().any(|other| other.kind == ConditionType::KnownEvents) {
+            report = report.with(known_events(&self.input.object.spec, self.input.catalogue));
+        }
+        let generation = self.input.object.metadata.generation.unwrap_or_default();
+        self.status.observed_generation = generation;
+        self.status.conditions = report.conditions(&self.status.conditions, generation, self.input.now);
+        SubscriptionPlan { step, status: self.status, notes: self.notes, again, missing_since: None }
+    }
+}

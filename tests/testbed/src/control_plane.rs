@@ -1,1 +1,0 @@
-//! A real etcd + kube-apiserver + kube-controller-manager.
