@@ -61,6 +61,9 @@ pub enum Unavailable {
     /// 2xx with an empty, cut or unreadable body, or `code:false`.
     #[error("the answer could not be read")]
     BadAnswer,
+    /// 202 to a write: accepted, to be done later.
+    #[error("accepted, to be done later (HTTP 202)")]
+    Deferred,
     /// The body passed the route's cap.
     #[error("the answer is larger than this route may be")]
     TooLarge,

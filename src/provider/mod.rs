@@ -11,16 +11,23 @@
 //!
 //! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
 
+pub mod base_url;
+pub mod caller;
 pub mod canonical;
 pub mod error;
 pub mod gate;
+pub mod http;
 pub mod mirror;
 pub mod model;
 pub mod nexhealth;
 pub mod realm;
+mod retry_after;
+#[cfg(test)]
+mod test_server;
 
 use async_trait::async_trait;
 
+pub use caller::CallObserver;
 pub use error::{Ambiguity, CallError, Unavailable};
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};

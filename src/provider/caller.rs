@@ -1,0 +1,67 @@
+//! What every adapter does around one HTTP request: pass the gate, send, tell the gate and the metrics how it went.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::provider::error::{CallError, Unavailable};
+use crate::provider::gate::Gate;
+use crate::provider::http::{Answer, HttpClient, RequestParts};
+
+/// Told about every HTTP request, for `provider_requests_total` and `provider_request_duration_seconds`.
+pub trait CallObserver: Send + Sync + 'static {
+    /// One request ended after `seconds`, gate not counted. `code` is the HTTP status, or a word where there was none.
+    fn observed(&self, provider: &'static str, operation: &'static str, code: &str, seconds: f64);
+}
+
+/// Makes the requests of one account.
+pub(super) struct Caller {
+    pub(super) provider: &'static str,
+    pub(super) gate: Arc<Gate>,
+    pub(super) http: HttpClient,
+    pub(super) observer: Arc<dyn CallObserver>,
+}
+
+impl Caller {
+    /// One request. The permit is held until the body is read, so "in flight" counts transfers too.
+    pub(super) async fn call(&self, operation: &'static str, parts: RequestParts) -> Result<Answer, CallError> {
+        let _permit = self.gate.enter().await;
+        let started = Instant::now();
+        let outcome = self.http.send(parts).await;
+        let elapsed = started.elapsed();
+        let code = code(&outcome);
+        self.observer.observed(self.provider, operation, &code, elapsed.as_secs_f64());
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(provider = self.provider, operation, code = &*code, milliseconds, "provider call");
+        match &outcome {
+            Err(CallError::RateLimited { retry_after }) => self.gate.pause(*retry_after),
+            Err(CallError::Unavailable { .. }) => {}
+            _ => self.gate.succeeded(),
+        }
+        outcome
+    }
+}
+
+/// A label of few values: the status, or why there is none.
+fn code(outcome: &Result<Answer, CallError>) -> Cow<'static, str> {
+    let cause = match outcome {
+        Ok(answer) => return answer.status.to_string().into(),
+        Err(CallError::Rejected { status }) => return status.to_string().into(),
+        Err(CallError::NotFound) => return "404".into(),
+        Err(CallError::RateLimited { .. }) => return "429".into(),
+        Err(CallError::CredentialsRejected) => return "401".into(),
+        Err(CallError::Unavailable { cause, .. }) => *cause,
+    };
+    match cause {
+        Unavailable::Server(status) | Unavailable::Redirect(status) => status.to_string().into(),
+        Unavailable::Deferred => "202".into(),
+        Unavailable::Refused => "refused".into(),
+        Unavailable::Dns => "dns".into(),
+        Unavailable::Tls => "tls".into(),
+        Unavailable::Timeout => "timeout".into(),
+        Unavailable::Reset => "reset".into(),
+        Unavailable::BadAnswer => "bad_answer".into(),
+        Unavailable::TooLarge => "too_large".into(),
+    }
+}
