@@ -27,6 +27,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    pub(super) fn now(&self) -> Seq {
+        Seq(self.now)
+    }
+
     /// The next moment.
     pub(super) fn tick(&mut self) -> Seq {
         self.now += 1;

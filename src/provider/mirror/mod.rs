@@ -91,6 +91,11 @@ impl Mirror {
         self.clock.open()
     }
 
+    /// The present moment: whatever starts from here on is later.
+    pub fn now(&self) -> Seq {
+        self.clock.now()
+    }
+
     /// A list ended without a good answer.
     pub fn list_failed(&mut self, started: Seq) {
         self.clock.close(started);

@@ -14,12 +14,13 @@ use proptest::prelude::*;
 use super::{CreateState, Failure, Mirror, Seq};
 use crate::provider::model::{RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowScope};
 
-const PAIRS: u8 = 3;
+const PAIRS: u8 = 2;
 const SETTLE: i64 = 30;
 
 #[derive(Clone, Debug)]
 enum Op {
     ListStart { to: bool },
+    Round,
     ListEnd { nth: usize, dice: u64 },
     ListFail { nth: usize },
     Plan { pair: u8 },
@@ -36,10 +37,11 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let nth = || 0..4_usize;
+    let nth = || 0..6_usize;
     let pair = || 0..PAIRS;
     prop_oneof![
         6 => any::<bool>().prop_map(|to| Op::ListStart { to }),
+        3 => Just(Op::Round),
         6 => (nth(), any::<u64>()).prop_map(|(nth, dice)| Op::ListEnd { nth, dice }),
         1 => nth().prop_map(|nth| Op::ListFail { nth }),
         6 => pair().prop_map(|pair| Op::Plan { pair }),
@@ -157,9 +159,10 @@ impl World {
         self.step += 1;
         match op {
             Op::ListStart { to } => self.start(to),
-            Op::ListEnd { nth, dice } if nth < self.lists.len() => self.end(nth, dice),
-            Op::ListFail { nth } if nth < self.lists.len() => {
-                let list = self.lists.remove(nth);
+            Op::Round => self.round(),
+            Op::ListEnd { nth, dice } if !self.lists.is_empty() => self.end(nth % self.lists.len(), dice),
+            Op::ListFail { nth } if !self.lists.is_empty() => {
+                let list = self.lists.remove(nth % self.lists.len());
                 self.mirror.list_failed(list.started);
             }
             Op::Plan { pair } => self.plan(pair),
@@ -170,21 +173,22 @@ impl World {
                     self.writes.push(Write { call: Call::Switch { id: number(&row.id) }, landed: None });
                 }
             }
-            Op::Land { nth } if nth < self.writes.len() => {
+            Op::Land { nth } if !self.writes.is_empty() => {
+                let nth = nth % self.writes.len();
                 let mut write = self.writes.remove(nth);
                 self.land(&mut write);
                 self.writes.insert(nth, write);
             }
-            Op::Answer { nth } if nth < self.writes.len() => {
-                let write = self.writes.remove(nth);
+            Op::Answer { nth } if !self.writes.is_empty() => {
+                let write = self.writes.remove(nth % self.writes.len());
                 self.answer(write);
             }
-            Op::Lose { nth } if nth < self.writes.len() => {
-                let write = self.writes.remove(nth);
+            Op::Lose { nth } if !self.writes.is_empty() => {
+                let write = self.writes.remove(nth % self.writes.len());
                 self.lose(write);
             }
-            Op::LandLate { nth } if nth < self.late.len() => {
-                let (_, mut write) = self.late.remove(nth);
+            Op::LandLate { nth } if !self.late.is_empty() => {
+                let (_, mut write) = self.late.remove(nth % self.late.len());
                 self.land(&mut write);
             }
             Op::Wait { seconds } => {
@@ -192,7 +196,7 @@ impl World {
                 self.late.retain(|(until, _)| self.now < *until);
             }
             Op::ForeignDelete { nth } => {
-                if let Some(id) = self.server.keys().nth(nth).copied() {
+                if let Some(id) = self.server.keys().nth(nth % self.server.len().max(1)).copied() {
                     self.server.remove(&id);
                     self.foreign_gone.insert(id, self.step);
                 }
@@ -211,6 +215,15 @@ impl World {
         }
         for list in &mut self.lists {
             list.moments.push(self.server.clone());
+        }
+    }
+
+    /// Lists source and destination one after the other.
+    fn round(&mut self) {
+        for to in [false, true] {
+            self.step += 1;
+            self.start(to);
+            self.end(self.lists.len() - 1, 1);
         }
     }
 
@@ -359,11 +372,7 @@ impl World {
         self.late.clear();
         for _ in 0..4 {
             self.now += 200;
-            for to in [false, true] {
-                self.step += 1;
-                self.start(to);
-                self.end(0, 1);
-            }
+            self.round();
             for pair in 0..PAIRS {
                 self.plan(pair);
             }
@@ -392,7 +401,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_interleaving_makes_a_twin_or_a_gap(

@@ -204,7 +204,8 @@ impl Rows {
     fn touch(&mut self, place: u32, pair: Pair, now: Seq) {
         if let Some(target) = self.at_mut(place) {
             target.written = target.written.max(now);
-            target.states.entry(pair).or_default().stamp = now;
+            let state = target.states.entry(pair).or_default();
+            state.stamp = state.stamp.max(now);
         }
     }
 }

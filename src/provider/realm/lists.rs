@@ -1,0 +1,227 @@
+//! Lists, single-flight: however many objects want to know, one call answers them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Realm;
+use crate::provider::mirror::{Changes, ListInfo, Mirror, Seq};
+use crate::provider::model::{RemoteId, RowScope};
+use crate::provider::{CallError, Unavailable};
+
+/// What can be listed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    Endpoints,
+    Rows(RowScope),
+    Practices,
+}
+
+impl Target {
+    fn last(&self, mirror: &Mirror) -> Option<ListInfo> {
+        match self {
+            Self::Endpoints => mirror.endpoint_list(),
+            Self::Rows(scope) => mirror.scope_list(scope),
+            Self::Practices => mirror.practice_list(),
+        }
+    }
+}
+
+type Outcome = Option<Result<(), CallError>>;
+
+/// The newest list of a target under way.
+pub(super) struct Flight {
+    started: Seq,
+    outcome: watch::Receiver<Outcome>,
+}
+
+/// Ends a list in every case, a panic of the adapter included: waiters are answered, the mirror knows it has ended.
+struct Landing {
+    realm: Arc<Realm>,
+    target: Target,
+    started: Seq,
+    outcome: watch::Sender<Outcome>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.realm.change(|mirror| mirror.list_failed(self.started));
+        let mut flights = self.realm.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(&self.target).is_some_and(|flight| flight.started == self.started) {
+            flights.remove(&self.target);
+        }
+        drop(flights);
+        self.outcome.send_if_modified(|outcome| outcome.is_none() && outcome.replace(Err(broken_off())).is_none());
+    }
+}
+
+fn broken_off() -> CallError {
+    CallError::Unavailable { cause: Unavailable::Reset, ambiguity: None }
+}
+
+impl Realm {
+    /// Sees to a good endpoint list that started after `not_before`; `None`: any list of this process.
+    ///
+    /// # Errors
+    /// The error of the list that was waited for; every waiter gets it, none repeats the call.
+    pub async fn refresh_endpoints(self: &Arc<Self>, not_before: Option<Seq>) -> Result<(), CallError> {
+        if self.provider.endpoints().is_none() {
+            return Ok(());
+        }
+        self.refresh(Target::Endpoints, not_before).await
+    }
+
+    /// Sees to a good list of an endpoint's rows that started after `not_before`.
+    ///
+    /// # Errors
+    /// As [`Realm::refresh_endpoints`].
+    pub async fn refresh_rows(self: &Arc<Self>, endpoint: &RemoteId, not_before: Option<Seq>) -> Result<(), CallError> {
+        self.refresh_row_scope(RowScope::Endpoint(endpoint.clone()), not_before).await
+    }
+
+    /// The same for any scope.
+    ///
+    /// # Errors
+    /// As [`Realm::refresh_endpoints`].
+    pub async fn refresh_row_scope(
+        self: &Arc<Self>,
+        scope: RowScope,
+        not_before: Option<Seq>,
+    ) -> Result<(), CallError> {
+        if self.provider.rows().is_none() {
+            return Ok(());
+        }
+        self.refresh(Target::Rows(scope), not_before).await
+    }
+
+    /// Sees to a good list of practices that started after `not_before`.
+    ///
+    /// # Errors
+    /// As [`Realm::refresh_endpoints`].
+    pub async fn refresh_practices(self: &Arc<Self>, not_before: Option<Seq>) -> Result<(), CallError> {
+        if self.provider.practices().is_none() {
+            return Ok(());
+        }
+        self.refresh(Target::Practices, not_before).await
+    }
+
+    /// One look at everything: endpoints, the rows of every held endpoint, practices.
+    ///
+    /// Rows are listed one endpoint after the other, lowest id first. A rotation's destination is younger than its
+    /// source, so its list starts after the source's has ended, as [`Mirror::is_missing`] wants it.
+    ///
+    /// # Errors
+    /// The first error. What is about one endpoint does not stop the round, anything else does.
+    pub async fn round(self: &Arc<Self>) -> Result<(), CallError> {
+        let since = Some(self.read(Mirror::now));
+        self.refresh_endpoints(since).await?;
+        let mut result = Ok(());
+        for scope in self.row_scopes() {
+            match self.refresh_row_scope(scope, since).await {
+                Err(error @ (CallError::NotFound | CallError::Rejected { .. })) => result = result.and(Err(error)),
+                other => other?,
+            }
+        }
+        self.refresh_practices(since).await?;
+        result
+    }
+
+    /// Held endpoints that the provider shows; the whole account where rows have no endpoint.
+    fn row_scopes(&self) -> Vec<RowScope> {
+        if self.provider.endpoints().is_none() {
+            return vec![RowScope::Account];
+        }
+        let held = |mirror: &Mirror| -> BTreeSet<RemoteId> {
+            mirror.held().filter(|id| mirror.endpoint(id).is_some()).cloned().collect()
+        };
+        self.read(held).into_iter().map(RowScope::Endpoint).collect()
+    }
+
+    async fn refresh(self: &Arc<Self>, target: Target, not_before: Option<Seq>) -> Result<(), CallError> {
+        let Some(mut outcome) = self.join_or_start(target, not_before) else { return Ok(()) };
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(broken_off())),
+            Err(_) => Err(broken_off()),
+        }
+    }
+
+    /// `None` when a list that is new enough has been applied.
+    fn join_or_start(self: &Arc<Self>, target: Target, not_before: Option<Seq>) -> Option<watch::Receiver<Outcome>> {
+        let new_enough = |started: Seq| not_before.is_none_or(|seq| started > seq);
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.read(|mirror| target.last(mirror)).is_some_and(|list| new_enough(list.started)) {
+            return None;
+        }
+        if let Some(flight) = flights.get(&target).filter(|flight| new_enough(flight.started)) {
+            return Some(flight.outcome.clone());
+        }
+        let started = self.change(Mirror::tick);
+        let at = Timestamp::now();
+        let (sender, outcome) = watch::channel(None);
+        flights.insert(target.clone(), Flight { started, outcome: outcome.clone() });
+        drop(flights);
+        let landing = Landing { realm: self.clone(), target, started, outcome: sender };
+        tokio::spawn(async move {
+            let result = landing.realm.list(&landing.target, started, at).await;
+            landing.outcome.send_replace(Some(result));
+        });
+        Some(outcome)
+    }
+
+    async fn list(&self, target: &Target, started: Seq, at: Timestamp) -> Result<(), CallError> {
+        let changes = match target {
+            Target::Endpoints => self.list_endpoints(started, at).await?,
+            Target::Rows(scope) => {
+                let Some(calls) = self.provider.rows() else { return Ok(()) };
+                let rows = self.noted(calls.list(scope).await)?;
+                self.change(|mirror| mirror.apply_rows(scope, started, at, &rows))
+            }
+            Target::Practices => {
+                let Some(calls) = self.provider.practices() else { return Ok(()) };
+                let list = self.noted(calls.list().await)?;
+                self.change(|mirror| mirror.apply_practices(started, at, list))
+            }
+        };
+        self.publish(changes);
+        Ok(())
+    }
+
+    /// The endpoint list with what it takes to judge it: the inactive, if something is lacking, and the practices, if no
+    /// endpoint can be a witness. All are applied at once, or the world would look strange in between.
+    async fn list_endpoints(&self, started: Seq, at: Timestamp) -> Result<Changes, CallError> {
+        let Some(calls) = self.provider.endpoints() else { return Ok(Changes::default()) };
+        let list = self.noted(calls.list(false).await)?;
+        let mut second_look = None;
+        if self.read(|mirror| mirror.needs_second_look(&list)) {
+            second_look = Some(self.noted(calls.list(true).await)?);
+        }
+        let both: Vec<_> = list.iter().chain(second_look.iter().flatten()).cloned().collect();
+        let mut practices = None;
+        if self.read(|mirror| mirror.wants_sample_witness(&both))
+            && let Some(calls) = self.provider.practices()
+        {
+            let (started, at) = (self.change(Mirror::tick), Timestamp::now());
+            match self.noted(calls.list().await) {
+                Ok(list) => practices = Some((started, at, list)),
+                // No witness then. The endpoint list is good all the same.
+                Err(_) => self.change(|mirror| mirror.list_failed(started)),
+            }
+        }
+        Ok(self.change(|mirror| {
+            let before = mirror.world();
+            let mut changes = mirror.apply_endpoints(started, at, &list, second_look.as_deref());
+            if let Some((started, at, list)) = practices {
+                changes.merge(mirror.apply_practices(started, at, list));
+            }
+            changes.world = mirror.world() != before;
+            changes
+        }))
+    }
+
+    fn noted<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
+        self.note(&result);
+        result
+    }
+}
