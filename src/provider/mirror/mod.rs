@@ -24,6 +24,8 @@ mod rows;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod property_ops;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
