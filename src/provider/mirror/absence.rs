@@ -134,7 +134,7 @@ pub enum World {
 /// The witnesses of the last round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Witnesses {
-    /// W1: an endpoint that our objects or the last trusted list know is listed.
+    /// W1: an endpoint that our objects or the last witnessed list know is listed.
     pub endpoint: bool,
     /// W2: at least half of the sample is among the practices.
     pub sample: bool,
@@ -145,7 +145,7 @@ pub struct Witnesses {
 pub(super) struct Scope {
     pub(super) held: HashSet<RemoteId>,
     pub(super) sample: Vec<Arc<str>>,
-    /// The ids of the last list that was trusted. A list of another world must not become its own witness.
+    /// The ids of the last list that had a witness. A list of another world must not become its own.
     pub(super) trusted: HashSet<RemoteId>,
     pub(super) world: World,
     pub(super) witnesses: Witnesses,
@@ -175,7 +175,10 @@ impl Scope {
         match world {
             World::Trusted => {
                 self.suspect_since = None;
-                self.trusted.clone_from(listed);
+                // Not a list that is trusted only because nothing was expected yet, as right after a start.
+                if self.witnesses.endpoint || self.witnesses.sample {
+                    self.trusted.clone_from(listed);
+                }
             }
             World::Suspect => _ = self.suspect_since.get_or_insert(at),
             World::Unknown | World::Unwitnessed => self.suspect_since = None,

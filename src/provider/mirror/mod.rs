@@ -25,6 +25,8 @@ mod view;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod property_ops;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;

@@ -11,52 +11,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::property_ops::{Op, op};
 use super::{CreateState, Failure, Mirror, Seq};
 use crate::provider::model::{RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowScope};
 
-const PAIRS: u8 = 2;
+pub(super) const PAIRS: u8 = 2;
 const SETTLE: i64 = 30;
-
-#[derive(Clone, Debug)]
-enum Op {
-    ListStart { to: bool },
-    Round,
-    ListEnd { nth: usize, dice: u64 },
-    ListFail { nth: usize },
-    Plan { pair: u8 },
-    Move { pair: u8 },
-    Switch { pair: u8, to: bool },
-    Land { nth: usize },
-    Answer { nth: usize },
-    Lose { nth: usize },
-    LandLate { nth: usize },
-    Wait { seconds: i64 },
-    ForeignDelete { nth: usize },
-    ForeignCreate { pair: u8, to: bool, low: bool },
-    ForeignMove { nth: usize },
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let nth = || 0..6_usize;
-    let pair = || 0..PAIRS;
-    prop_oneof![
-        6 => any::<bool>().prop_map(|to| Op::ListStart { to }),
-        3 => Just(Op::Round),
-        6 => (nth(), any::<u64>()).prop_map(|(nth, dice)| Op::ListEnd { nth, dice }),
-        1 => nth().prop_map(|nth| Op::ListFail { nth }),
-        6 => pair().prop_map(|pair| Op::Plan { pair }),
-        3 => pair().prop_map(|pair| Op::Move { pair }),
-        1 => (pair(), any::<bool>()).prop_map(|(pair, to)| Op::Switch { pair, to }),
-        5 => nth().prop_map(|nth| Op::Land { nth }),
-        4 => nth().prop_map(|nth| Op::Answer { nth }),
-        2 => nth().prop_map(|nth| Op::Lose { nth }),
-        2 => nth().prop_map(|nth| Op::LandLate { nth }),
-        2 => (1..40_i64).prop_map(|seconds| Op::Wait { seconds }),
-        2 => nth().prop_map(|nth| Op::ForeignDelete { nth }),
-        1 => (pair(), any::<bool>(), any::<bool>()).prop_map(|(pair, to, low)| Op::ForeignCreate { pair, to, low }),
-        1 => nth().prop_map(|nth| Op::ForeignMove { nth }),
-    ]
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
@@ -365,10 +325,7 @@ impl World {
         for nth in (0..self.lists.len()).rev() {
             self.end(nth, 7);
         }
-        while let Some(mut write) = self.writes.pop() {
-            self.land(&mut write);
-            self.answer(write);
-        }
+        self.finish_writes();
         self.late.clear();
         for _ in 0..4 {
             self.now += 200;
@@ -401,7 +358,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_interleaving_makes_a_twin_or_a_gap(
