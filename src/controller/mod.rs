@@ -15,6 +15,7 @@
 mod account;
 mod accounts;
 mod cache;
+mod claims;
 mod context;
 mod driver;
 mod endpoint;

@@ -1,0 +1,95 @@
+//! Which object holds which remote endpoint, and which objects want the same URL (rules.md *Realm*, *Which remote is mine*).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::accounts::RealmHandle;
+use super::context::Context;
+use crate::api::{DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookSubscription};
+use crate::provider::model::{RemoteId, canonical_url};
+
+/// The realm of an endpoint object, where its account has one.
+pub fn realm_of(context: &Context, endpoint: &WebhookEndpoint) -> Option<Arc<RealmHandle>> {
+    let namespace = endpoint.metadata.namespace.as_deref()?;
+    context.accounts.get(namespace, &endpoint.spec.account_ref.name)?.realm
+}
+
+/// Ids that an object holds or is removing.
+pub fn ids(endpoint: &WebhookEndpoint) -> impl Iterator<Item = &str> {
+    let status = endpoint.status.as_ref();
+    let held = status.and_then(|status| status.remote_id.as_deref());
+    let removing = status.map(|status| status.removing.as_slice()).unwrap_or_default();
+    held.into_iter().chain(removing.iter().map(String::as_str))
+}
+
+/// Everything that objects other than this one hold at an origin, over all its realms: ids are unique there.
+pub fn held_by_others(context: &Context, object: &WebhookEndpoint, origin: &str) -> HashSet<RemoteId> {
+    let others = context.endpoint_cache.all();
+    let others = others.iter().filter(|other| other.metadata.uid != object.metadata.uid);
+    let at_origin = others.filter(|other| {
+        realm_of(context, other).is_none_or(|handle| handle.realm.key().origin == origin)
+    });
+    at_origin.flat_map(|other| ids(other).map(RemoteId::new).collect::<Vec<_>>()).collect()
+}
+
+/// Everything that objects hold in a realm.
+pub fn held_in(context: &Context, handle: &RealmHandle) -> HashSet<RemoteId> {
+    let members = handle.members();
+    let mut held = HashSet::new();
+    for endpoint in context.endpoint_cache.all() {
+        let namespace = endpoint.metadata.namespace.clone().unwrap_or_default();
+        if members.contains(&(namespace, endpoint.spec.account_ref.name.clone())) {
+            held.extend(ids(&endpoint).map(RemoteId::new));
+        }
+    }
+    held
+}
+
+/// The name of an object with the better right to this object's target URL: the one that holds an id, then the older,
+/// then the lower UID.
+pub fn rival(context: &Context, object: &WebhookEndpoint, handle: &RealmHandle) -> Option<String> {
+    let url = canonical_url(&object.spec.target_url)?;
+    let members = handle.members();
+    let rank = |endpoint: &WebhookEndpoint| {
+        let holds = endpoint.status.as_ref().is_some_and(|status| status.remote_id.is_some());
+        (!holds, endpoint.creation_timestamp().map(|time| time.0), endpoint.uid())
+    };
+    let own = rank(object);
+    let better = context.endpoint_cache.all().into_iter().filter(|other| {
+        other.metadata.uid != object.metadata.uid
+            && members.contains(&(other.namespace().unwrap_or_default(), other.spec.account_ref.name.clone()))
+            && canonical_url(&other.spec.target_url).as_deref() == Some(&url)
+            && rank(other) < own
+    });
+    better.min_by_key(|other| rank(other)).map(|other| match other.namespace() == object.namespace() {
+        true => other.name_any(),
+        // Names of other namespaces are not for this one's eyes.
+        false => "(in another namespace)".to_owned(),
+    })
+}
+
+/// The object that holds a remote endpoint, in a namespace.
+pub fn holder(context: &Context, namespace: &str, id: &str) -> Option<Arc<WebhookEndpoint>> {
+    let mut endpoints = context.endpoint_cache.of_namespace(namespace).into_iter();
+    endpoints.find(|endpoint| ids(endpoint).any(|held| held == id))
+}
+
+/// Subscriptions of one endpoint object.
+pub fn subscriptions(context: &Context, namespace: &str, endpoint: &str) -> Vec<Arc<WebhookSubscription>> {
+    let mut subscriptions = context.subscription_cache.of_namespace(namespace);
+    subscriptions.retain(|subscription| subscription.spec.endpoint_ref.name == endpoint);
+    subscriptions
+}
+
+/// How many subscriptions of an endpoint object are going and still have rows to delete.
+pub fn leaving(context: &Context, endpoint: &WebhookEndpoint) -> usize {
+    let subscriptions = subscriptions(context, &endpoint.namespace().unwrap_or_default(), &endpoint.name_any());
+    let leaving = |subscription: &Arc<WebhookSubscription>| {
+        subscription.metadata.deletion_timestamp.is_some()
+            && subscription.spec.deletion_policy == DeletionPolicy::Delete
+            && subscription.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
+    };
+    subscriptions.iter().filter(|subscription| leaving(subscription)).count()
+}
