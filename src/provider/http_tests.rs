@@ -6,8 +6,8 @@ use futures::StreamExt;
 
 fn limits() -> CallLimits {
     CallLimits {
-        deadline: Duration::from_millis(400),
-        connect: Duration::from_millis(300),
+        deadline: Duration::from_millis(1500),
+        connect: Duration::from_millis(1200),
         list_body: 4096,
         other_body: 1024,
     }
@@ -145,7 +145,7 @@ async fn the_deadline_covers_everything() {
     .await;
     let started = std::time::Instant::now();
     expect(&drip.url, Unavailable::Timeout, Some(Ambiguity::TimedOut)).await;
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
