@@ -6,8 +6,8 @@ use futures::StreamExt;
 
 fn limits() -> CallLimits {
     CallLimits {
-        deadline: Duration::from_millis(400),
-        connect: Duration::from_millis(300),
+        deadline: Duration::from_millis(1500),
+        connect: Duration::from_millis(1200),
         list_body: 4096,
         other_body: 1024,
     }
@@ -98,9 +98,10 @@ async fn a_429_brings_its_retry_after_clamped() {
 #[tokio::test]
 async fn what_never_reached_the_provider_is_not_ambiguous() {
     install_tls();
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound but not listening: refuses, and no other test can get the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = closed.local_addr().unwrap();
-    drop(closed);
     expect(&format!("http://{address}/?token=CANARY"), Unavailable::Refused, None).await;
     let plain = raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
     expect(&plain.replace("http:", "https:"), Unavailable::Tls, None).await;
@@ -145,7 +146,7 @@ async fn the_deadline_covers_everything() {
     .await;
     let started = std::time::Instant::now();
     expect(&drip.url, Unavailable::Timeout, Some(Ambiguity::TimedOut)).await;
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Bench {
         })
         .await;
         install_tls();
-        let limits = CallLimits { deadline: Duration::from_secs(2), ..CallLimits::default() };
+        let limits = CallLimits { deadline: Duration::from_secs(10), ..CallLimits::default() };
         let gate = Arc::new(Gate::new(GateConfig { requests_per_minute: 60_000, burst: 1000, in_flight: 8 }));
         let journal = Arc::new(Journal::default());
         let http = HttpClient::new(limits, None).unwrap();
