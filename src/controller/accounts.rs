@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{AccountView, PlanTiming, elapsed};
+use crate::plan::AccountView;
 use crate::provider::gate::Gate;
 use crate::provider::realm::{Realm, RealmKey};
 
@@ -132,16 +132,14 @@ pub enum Standing {
     NotReady(String),
     /// The provider does not answer.
     Unavailable {
-        /// Since when.
-        since: Timestamp,
+        /// Whether that has lasted so long that dependants say so too.
+        long: bool,
     },
 }
 
 /// An account after its pass.
 #[derive(Clone)]
 pub struct AccountEntry {
-    /// UID of the object.
-    pub uid: String,
     /// How it stands.
     pub standing: Standing,
     /// `spec.allowInsecureTargets`.
@@ -154,13 +152,11 @@ pub struct AccountEntry {
 
 impl AccountEntry {
     /// What plans see of it.
-    pub fn view(&self, now: Timestamp, timing: &PlanTiming) -> AccountView {
+    pub fn view(&self) -> AccountView {
         match &self.standing {
             Standing::Ready => AccountView::Ready { allow_insecure: self.allow_insecure },
             Standing::NotReady(why) => AccountView::NotReady(why.clone()),
-            Standing::Unavailable { since } => {
-                AccountView::Unavailable { long: elapsed(*since, now) >= timing.outage_grace }
-            }
+            Standing::Unavailable { long } => AccountView::Unavailable { long: *long },
         }
     }
 }
@@ -225,11 +221,6 @@ impl Accounts {
         let handle = Arc::new(make(key.clone())?);
         realms.insert(key, handle.clone());
         Ok((handle, true))
-    }
-
-    /// Every realm in use.
-    pub fn realms(&self) -> Vec<Arc<RealmHandle>> {
-        lock(&self.realms).values().cloned().collect()
     }
 }
 

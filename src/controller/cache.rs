@@ -94,15 +94,26 @@ impl<K: Kind> Cache<K> {
 
     /// An object by name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.seen(namespace, name).map(|object| self.latest(object))
+    }
+
+    /// An object by name as the watch last saw it, whatever we have written since.
+    pub fn seen(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let reference = ObjectRef::<K>::new(name).within(namespace);
-        let watched = self.watched.iter().filter(|watched| watched.covers(namespace));
-        watched.filter_map(|watched| watched.store.get(&reference)).map(|object| self.latest(object)).next()
+        let mut watched = self.watched.iter().filter(|watched| watched.covers(namespace));
+        watched.find_map(|watched| watched.store.get(&reference))
     }
 
     /// Every object.
     pub fn all(&self) -> Vec<Arc<K>> {
         let seen = self.watched.iter().flat_map(|watched| watched.store.state());
         if self.lock().is_empty() { seen.collect() } else { seen.map(|object| self.latest(object)).collect() }
+    }
+
+    /// UIDs of what one watch knows.
+    pub fn seen_in(&self, namespace: Option<&str>) -> Vec<Arc<K>> {
+        let watched = self.watched.iter().filter(|watched| watched.namespace.as_deref() == namespace);
+        watched.flat_map(|watched| watched.store.state()).collect()
     }
 
     /// Every object of a namespace.

@@ -28,9 +28,8 @@ pub fn ids(endpoint: &WebhookEndpoint) -> impl Iterator<Item = &str> {
 pub fn held_by_others(context: &Context, object: &WebhookEndpoint, origin: &str) -> HashSet<RemoteId> {
     let others = context.endpoint_cache.all();
     let others = others.iter().filter(|other| other.metadata.uid != object.metadata.uid);
-    let at_origin = others.filter(|other| {
-        realm_of(context, other).is_none_or(|handle| handle.realm.key().origin == origin)
-    });
+    let at_origin =
+        others.filter(|other| realm_of(context, other).is_none_or(|handle| handle.realm.key().origin == origin));
     at_origin.flat_map(|other| ids(other).map(RemoteId::new).collect::<Vec<_>>()).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What every pass needs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -16,9 +17,9 @@ use super::error::PassError;
 use super::events::Events;
 use super::memory::Memories;
 use super::secrets::ReadSecret;
+use super::subscription::SubscriptionMind;
 use super::timing::Timing;
 use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
-use crate::plan::subscription::SubscriptionMemory;
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{Kind, Verb};
 use crate::runtime::{Health, Lease, Metrics};
@@ -70,7 +71,7 @@ pub struct Context {
     pub subscription_cache: Cache<WebhookSubscription>,
     pub account_memory: Memories<AccountMemory>,
     pub endpoint_memory: Memories<EndpointMind>,
-    pub subscription_memory: Memories<SubscriptionMemory>,
+    pub subscription_memory: Memories<SubscriptionMind>,
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
 }
@@ -84,6 +85,12 @@ impl Context {
     /// Counts a write to the cluster.
     pub fn wrote(&self, kind: Kind, verb: Verb) {
         self.metrics.kube_write(kind, verb);
+    }
+
+    /// How often an account is observed.
+    pub fn observe_interval(&self, account: &ProviderAccount) -> Duration {
+        let spec = account.spec.observe_interval.get().unwrap_or(Duration::from_secs(300));
+        self.timing.observe_interval.unwrap_or(spec)
     }
 
     /// Runs something beside the passes, to be ended with them.

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::accounts::{AccountEntry, RealmHandle};
 use super::claims;
 use super::context::{Context, LastRead};
-use super::driver::{Controlled, Done, MAX_STEPS};
+use super::driver::{Done, MAX_STEPS};
 use super::error::PassError;
 use super::memory::Memory;
 use super::secrets;
@@ -17,7 +17,9 @@ use super::write::Writer;
 use crate::api::endpoint::SubscriptionCounts;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::create::Candidate;
-use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep, RemoteSide, SecretView};
+use crate::plan::endpoint::{
+    self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep, RemoteSide, SecretView,
+};
 use crate::plan::pairs::Sibling;
 use crate::plan::{AccountView, Note, Refusal};
 use crate::provider::CallError;
@@ -79,7 +81,7 @@ impl Pass<'_> {
             let mind = self.memory.plan();
             plan::plan(&EndpointInput {
                 object: &self.object,
-                account: self.view(account.as_ref(), now),
+                account: self.view(account.as_ref()),
                 remote,
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
@@ -94,10 +96,10 @@ impl Pass<'_> {
         self.execute(plan, realm).await
     }
 
-    fn view(&self, account: Option<&AccountEntry>, now: Timestamp) -> AccountView {
+    fn view(&self, account: Option<&AccountEntry>) -> AccountView {
         let namespace = self.object.namespace().unwrap_or_default();
         match account {
-            Some(account) => account.view(now, &self.context.timing.plan),
+            Some(account) => account.view(),
             // Its first pass in this process is still to come.
             None if self.context.account_cache.get(&namespace, &self.object.spec.account_ref.name).is_some() => {
                 AccountView::Unavailable { long: false }
@@ -115,7 +117,8 @@ impl Pass<'_> {
             mind.plan.delete_refused = None;
             mind.plan.rows_in_the_way = None;
         }
-        let same = handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
+        let same =
+            handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
         if let (false, Some(handle)) = (same, handle) {
             mind.realm = Arc::downgrade(&handle.realm);
             mind.intent = None;
@@ -133,16 +136,18 @@ impl Pass<'_> {
             let status = self.object.status.clone().unwrap_or_default();
             let held_id = status.remote_id.as_deref().map(RemoteId::new);
             let list = mirror.endpoint_list();
-            let since = |id: &RemoteId| list.is_some_and(|list| mind.deleted.get(id).is_none_or(|at| list.started > *at));
+            let since =
+                |id: &RemoteId| list.is_some_and(|list| mind.deleted.get(id).is_none_or(|at| list.started > *at));
             let removing: Vec<RemoteId> = status.removing.iter().map(RemoteId::new).collect();
             let candidates = self.candidates(mirror, held_id.as_ref(), &removing, &others);
             let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
             let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
             let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
-            let uncertain = canonical_url(&self.object.spec.target_url).and_then(|url| match mirror.endpoint_create_state(&url) {
-                CreateState::Uncertain { look_after } => Some(look_after),
-                CreateState::Free | CreateState::InFlight => None,
-            });
+            let uncertain =
+                canonical_url(&self.object.spec.target_url).and_then(|url| match mirror.endpoint_create_state(&url) {
+                    CreateState::Uncertain { look_after } => Some(look_after),
+                    CreateState::Free | CreateState::InFlight => None,
+                });
             let side = RemoteSide {
                 listed: list.is_some(),
                 listed_since_intent: list.is_some_and(|list| mind.intent.is_none_or(|at| list.started > at)),
@@ -188,7 +193,8 @@ impl Pass<'_> {
         let subscriptions = claims::subscriptions(self.context, &namespace, &self.object.name_any());
         let catalogue = handle.realm.provider().catalogue();
         let declared = |key: &crate::provider::model::RowKey| {
-            let practice = key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| &*practice.name));
+            let practice =
+                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| &*practice.name));
             subscriptions.iter().any(|subscription| {
                 let sibling = Sibling { object: subscription, older: false };
                 match practice {
@@ -214,7 +220,8 @@ impl Pass<'_> {
             Some(secret) => secret,
             None => {
                 let namespace = self.object.namespace().unwrap_or_default();
-                let read = secrets::read(self.context, &namespace, &plan::secret_name(&self.object)).await?.map(Arc::new);
+                let read =
+                    secrets::read(self.context, &namespace, &plan::secret_name(&self.object)).await?.map(Arc::new);
                 self.memory.plan().secret = LastRead::Known(read.clone());
                 read
             }
@@ -222,7 +229,11 @@ impl Pass<'_> {
         Ok(secrets::view(&self.object, secret.as_deref(), listed))
     }
 
-    async fn execute(&mut self, plan: EndpointPlan, handle: Option<Arc<RealmHandle>>) -> Result<Option<Done>, PassError> {
+    async fn execute(
+        &mut self,
+        plan: EndpointPlan,
+        handle: Option<Arc<RealmHandle>>,
+    ) -> Result<Option<Done>, PassError> {
         let realm = handle.as_ref().map(|handle| handle.realm.clone());
         match (&plan.step, realm) {
             (EndpointStep::AddFinalizer, _) => {
@@ -398,12 +409,4 @@ fn absence(mirror: &Mirror, id: &RemoteId) -> Option<Absence> {
         Some(run) => Absence { first: run.first, last: run.last, lists: run.lists, witnessed: true },
         None => Absence { first: absence.first, last: absence.last, lists: absence.lists, witnessed: false },
     })
-}
-
-impl Controlled for WebhookEndpoint {
-    type Mind = EndpointMind;
-
-    async fn pass(context: &Arc<Context>, object: Arc<Self>) -> Result<Done, PassError> {
-        pass(context, object).await
-    }
 }

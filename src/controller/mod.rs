@@ -11,6 +11,9 @@
 //! | `wakes` | from a change to exactly the objects concerned |
 //! | `write` | finalizers and status, each with the resourceVersion it was planned on |
 //! | `events` | Kubernetes Events |
+//! | `claims` | which object holds which remote endpoint, which want the same URL |
+//! | `kinds` | what the driver must know of each kind, and whom its events concern |
+//! | `observer` | looks at the remote side of a realm again and again |
 
 mod account;
 mod accounts;
@@ -21,6 +24,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+mod kinds;
 mod memory;
 mod observer;
 mod secrets;

@@ -11,14 +11,15 @@ use tracing::{debug, info, warn};
 use super::accounts::{RealmHandle, Trouble};
 use super::context::Context;
 use super::wakes;
-use crate::provider::{CallError, Provider};
+use crate::provider::CallError;
+use crate::provider::realm::Health;
 
 /// Starts the tasks of a realm. They end with the realm or with the process.
-pub fn start(context: &Arc<Context>, handle: &Arc<RealmHandle>, provider: &Arc<dyn Provider>) {
+pub fn start(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     let (observing, realm) = (context.clone(), handle.clone());
     context.spawn(async move { observe(&observing, &realm).await });
-    let (forwarding, realm, provider) = (context.clone(), handle.clone(), provider.clone());
-    context.spawn(async move { forward(&forwarding, &realm, provider.as_ref()).await });
+    let (forwarding, realm) = (context.clone(), handle.clone());
+    context.spawn(async move { forward(&forwarding, &realm).await });
 }
 
 /// One round now; answers whether the trouble of the realm has changed.
@@ -45,7 +46,7 @@ pub async fn round(handle: &RealmHandle) -> bool {
 }
 
 async fn observe(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
-    let mut health = handle.realm.health_changes();
+    let mut health = handle.realm.watch_health();
     let mut probe = context.timing.probe.0;
     loop {
         let wait = match handle.trouble() {
@@ -66,7 +67,7 @@ async fn observe(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
                 if changed.is_err() {
                     return;
                 }
-                let failing = !health.borrow_and_update().is_healthy();
+                let failing = !matches!(*health.borrow_and_update(), Health::Healthy);
                 if failing == handle.trouble().is_some() {
                     continue;
                 }
@@ -82,7 +83,7 @@ async fn observe(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     }
 }
 
-async fn forward(context: &Arc<Context>, handle: &Arc<RealmHandle>, provider: &dyn Provider) {
+async fn forward(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     let mut changes = handle.realm.changes();
     loop {
         let change = tokio::select! {
@@ -91,7 +92,7 @@ async fn forward(context: &Arc<Context>, handle: &Arc<RealmHandle>, provider: &d
             change = changes.recv() => change,
         };
         match change {
-            Ok(change) => wakes::changes(context, handle, provider, &change),
+            Ok(change) => wakes::changes(context, handle, &change),
             Err(RecvError::Closed) => return,
             Err(RecvError::Lagged(missed)) => {
                 debug!(missed, "changes were missed; waking everything of the realm");

@@ -1,15 +1,15 @@
 //! `WebhookSubscription`: observe, plan, execute, report.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::accounts::RealmHandle;
 use super::claims;
 use super::context::Context;
-use super::driver::{Controlled, Done, MAX_STEPS};
+use super::driver::{Done, MAX_STEPS};
 use super::error::PassError;
 use super::memory::Memory;
 use super::write::Writer;
@@ -30,6 +30,15 @@ use crate::provider::mirror::Mirror;
 use crate::provider::model::{Catalogue, NewRow, RemoteId, RemoteRows, RowPatch};
 use crate::provider::realm::Realm;
 
+/// What this process remembers of a subscription object.
+#[derive(Default)]
+pub struct SubscriptionMind {
+    /// What its plans remember.
+    pub plan: SubscriptionMemory,
+    realm: Weak<Realm>,
+    generation: Option<i64>,
+}
+
 /// Calls of one batch that wait at the gate at the same time.
 const AT_ONCE: usize = 16;
 
@@ -47,7 +56,7 @@ pub async fn pass(context: &Arc<Context>, object: Arc<WebhookSubscription>) -> R
 
 struct Pass<'a> {
     context: &'a Arc<Context>,
-    memory: Arc<Memory<SubscriptionMemory>>,
+    memory: Arc<Memory<SubscriptionMind>>,
     object: Arc<WebhookSubscription>,
 }
 
@@ -67,38 +76,55 @@ impl Pass<'_> {
     async fn step(&mut self) -> Result<Option<Done>, PassError> {
         let now = Timestamp::now();
         let namespace = self.object.namespace().unwrap_or_default();
-        let around = self.surroundings(&namespace, now);
+        let around = self.surroundings(&namespace);
+        self.adjust(around.realm.as_deref());
         let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around, catalogue);
         let plan = {
             let memory = self.memory.plan();
-            let mut input = SubscriptionInput {
-                object: &self.object,
-                link: around.link.clone(),
-                account: around.account.clone(),
-                catalogue,
-                rows: None,
-                old,
-                siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
-                memory: &memory,
-                now,
-                timing: &self.context.timing.plan,
+            let decide = |rows: Option<&dyn RemoteRows>| {
+                plan::plan(&SubscriptionInput {
+                    object: &self.object,
+                    link: around.link.clone(),
+                    account: around.account.clone(),
+                    catalogue,
+                    rows,
+                    old: old.clone(),
+                    siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
+                    memory: &memory.plan,
+                    now,
+                    timing: &self.context.timing.plan,
+                })
             };
             match &around.realm {
-                None => plan::plan(&input),
-                Some(handle) => handle.realm.read(|mirror| {
-                    input.rows = Some(mirror as &dyn RemoteRows);
-                    plan::plan(&input)
-                }),
+                None => decide(None),
+                Some(handle) => handle.realm.read(|mirror| decide(Some(mirror))),
             }
         };
-        self.memory.plan().missing_since = plan.missing_since;
+        self.memory.plan().plan.missing_since = plan.missing_since;
         self.execute(plan, &around).await
     }
 
-    fn surroundings(&self, namespace: &str, now: Timestamp) -> Surroundings {
+    /// Forgets the refusals that a new generation or another realm makes void.
+    fn adjust(&self, handle: Option<&RealmHandle>) {
+        let mut mind = self.memory.plan();
+        let realm = handle.map(|handle| &handle.realm);
+        let same_realm = realm.is_none_or(|realm| mind.realm.upgrade().is_some_and(|known| Arc::ptr_eq(&known, realm)));
+        if same_realm && mind.generation == self.object.metadata.generation {
+            return;
+        }
+        mind.generation = self.object.metadata.generation;
+        if let Some(realm) = realm {
+            mind.realm = Arc::downgrade(realm);
+        }
+        mind.plan.refused.clear();
+        mind.plan.unmovable.clear();
+        mind.plan.undeletable.clear();
+    }
+
+    fn surroundings(&self, namespace: &str) -> Surroundings {
         let nowhere = |link| Surroundings {
             link,
             account: (AccountView::NotFound, String::new()),
@@ -111,12 +137,9 @@ impl Pass<'_> {
         let name = endpoint.spec.account_ref.name.clone();
         let link = link(&endpoint);
         match self.context.accounts.get(namespace, &name) {
-            Some(entry) => Surroundings {
-                link,
-                account: (entry.view(now, &self.context.timing.plan), name),
-                api_version: entry.api_version,
-                realm: entry.realm,
-            },
+            Some(entry) => {
+                Surroundings { link, account: (entry.view(), name), api_version: entry.api_version, realm: entry.realm }
+            }
             None if self.context.account_cache.get(namespace, &name).is_some() => {
                 Surroundings { account: (AccountView::Unavailable { long: false }, name), ..nowhere(link) }
             }
@@ -150,7 +173,8 @@ impl Pass<'_> {
         for id in named.filter(|id| Some(id.as_str()) != here) {
             let Some(holder) = claims::holder(self.context, namespace, id) else { continue };
             // Its own deletion takes the rows along.
-            let goes = holder.metadata.deletion_timestamp.is_some() && holder.spec.deletion_policy == DeletionPolicy::Delete;
+            let goes =
+                holder.metadata.deletion_timestamp.is_some() && holder.spec.deletion_policy == DeletionPolicy::Delete;
             let Some(handle) = claims::realm_of(self.context, &holder).filter(|_| !goes) else { continue };
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
             let id = RemoteId::new(id);
@@ -185,7 +209,7 @@ impl Pass<'_> {
                 self.object = self.writer().add_finalizer(&self.object, REMOTE_FINALIZER).await?;
             }
             SubscriptionStep::Acknowledge { fresh } => {
-                self.memory.plan().fresh.extend(fresh.iter().cloned());
+                self.memory.plan().plan.fresh.extend(fresh.iter().cloned());
                 self.write_status(&plan.status, &plan.notes).await?;
             }
             SubscriptionStep::ListPractices => {
@@ -257,11 +281,8 @@ impl Pass<'_> {
 
     /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
     async fn calls(&self, calls: &[RowCall], around: &Surroundings) -> Result<(), PassError> {
-        let answers: Vec<Result<(), CallError>> = futures::stream::iter(calls)
-            .map(|call| self.call(call, around))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let waiting: Vec<_> = calls.iter().map(|call| self.call(call, around).boxed()).collect();
+        let answers: Vec<Result<(), CallError>> = futures::stream::iter(waiting).buffered(AT_ONCE).collect().await;
         let (mut made, mut moved, mut switched, mut deleted) = (0, 0, 0, 0);
         let mut general = None;
         for (call, answer) in calls.iter().zip(answers) {
@@ -275,7 +296,12 @@ impl Pass<'_> {
                 Err(error) => general = self.failed(call, error).or(general),
             }
         }
-        let told = [(made, "Subscribed", "Create"), (moved, "Moved", "Move"), (switched, "Switched", "Switch"), (deleted, "Unsubscribed", "Delete")];
+        let told = [
+            (made, "Subscribed", "Create"),
+            (moved, "Moved", "Move"),
+            (switched, "Switched", "Switch"),
+            (deleted, "Unsubscribed", "Delete"),
+        ];
         for (count, reason, action) in told {
             if count > 0 {
                 let text = format!("{count} subscriptions at the provider: {}", action.to_lowercase());
@@ -327,7 +353,7 @@ impl Pass<'_> {
             ref lost if lost.ambiguity().is_some() && matches!(call, RowCall::Create { .. }) => return None,
             error => return Some(error),
         };
-        let mut memory = self.memory.plan();
+        let memory = &mut self.memory.plan().plan;
         match call {
             RowCall::Create { key, .. } => _ = memory.refused.insert(key.clone(), refusal(status)),
             RowCall::Switch { row, .. } => _ = memory.refused.insert(row.key(), refusal(status)),
@@ -339,7 +365,7 @@ impl Pass<'_> {
 }
 
 /// How a subscription sees its endpoint object.
-fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
+pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     if endpoint.metadata.deletion_timestamp.is_some() && endpoint.spec.deletion_policy == DeletionPolicy::Delete {
         return EndpointLink::Going;
     }
@@ -350,17 +376,11 @@ fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     let silent = if !endpoint.spec.active {
         Some("the WebhookEndpoint is switched off by its spec.active, so nothing is delivered: set it to true")
     } else if active.is_some_and(|active| active.reason == Reason::SwitchedOffRemotely.as_str()) {
-        Some("the WebhookEndpoint was switched off at the provider, so nothing is delivered; its Active condition says what to do")
+        Some(
+            "the WebhookEndpoint was switched off at the provider, so nothing is delivered; its Active condition says what to do",
+        )
     } else {
         None
     };
     EndpointLink::Usable { remote_id: RemoteId::new(id), silent }
-}
-
-impl Controlled for WebhookSubscription {
-    type Mind = SubscriptionMemory;
-
-    async fn pass(context: &Arc<Context>, object: Arc<Self>) -> Result<Done, PassError> {
-        pass(context, object).await
-    }
 }

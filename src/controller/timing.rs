@@ -23,11 +23,13 @@ pub struct Timing {
     pub probe: (Duration, Duration),
     /// How often an account with refused credentials is tried without a change (rules.md *Outcomes*: 15 min).
     pub credentials_retry: Duration,
+    /// Pause after somebody else wrote an object first.
+    pub conflict: Duration,
     /// Deadline of every call to the API server.
     pub kube_call: Duration,
-    /// How long a process before this one may have kept writing: the lease time.
     /// How long a Secret may be going, under an account that is not, before it is let go (rules.md *Keys*: 60 s).
     pub secret_replaced: Duration,
+    /// How long a process before this one may have kept writing: the lease time.
     pub lease: Duration,
 }
 
@@ -41,6 +43,7 @@ impl Default for Timing {
             backoff: (Duration::from_secs(1), Duration::from_secs(300)),
             probe: (Duration::from_secs(1), Duration::from_secs(60)),
             credentials_retry: Duration::from_secs(900),
+            conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),
             lease: Duration::from_secs(15),

@@ -1,12 +1,9 @@
 //! From a change to exactly the objects concerned (rules.md *Mirror*).
 
-use std::sync::Arc;
-
 use super::accounts::{AccountName, RealmHandle};
 use super::context::Context;
 use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::pairs::Sibling;
-use crate::provider::Provider;
 use crate::provider::mirror::Changes;
 use crate::provider::model::canonical_url;
 
@@ -54,6 +51,40 @@ pub fn subscriptions_of(context: &Context, endpoint: &WebhookEndpoint) {
     }
 }
 
+/// Wakes the account of an endpoint.
+pub fn account_of(context: &Context, endpoint: &WebhookEndpoint) {
+    let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
+    if let Some(account) = context.account_cache.get(namespace, &endpoint.spec.account_ref.name) {
+        wake_account(context, &account);
+    }
+}
+
+/// Wakes the other endpoints with the same target URL: one of them may have the better right to it now.
+pub fn same_url(context: &Context, endpoint: &WebhookEndpoint) {
+    let Some(url) = canonical_url(&endpoint.spec.target_url) else { return };
+    for other in context.endpoint_cache.all() {
+        let same = canonical_url(&other.spec.target_url).as_deref() == Some(&url);
+        if same && other.metadata.uid != endpoint.metadata.uid {
+            wake_endpoint(context, &other);
+        }
+    }
+}
+
+/// Wakes subscriptions that still have something applied on the remote endpoint of an object that is gone.
+pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
+    let Some(id) = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref()) else { return };
+    for subscription in
+        context.subscription_cache.of_namespace(endpoint.metadata.namespace.as_deref().unwrap_or_default())
+    {
+        let applied = subscription.status.as_ref().and_then(|status| status.applied.as_ref());
+        if applied.is_some_and(|applied| {
+            applied.endpoint_remote_id.as_ref() == Some(id) || applied.moving_endpoint_remote_ids.contains(id)
+        }) {
+            wake_subscription(context, &subscription);
+        }
+    }
+}
+
 /// Wakes the accounts of a realm.
 pub fn accounts_of(context: &Context, handle: &RealmHandle) {
     for (namespace, name) in handle.members() {
@@ -64,7 +95,7 @@ pub fn accounts_of(context: &Context, handle: &RealmHandle) {
 }
 
 /// Wakes whom a change of the mirror concerns.
-pub fn changes(context: &Arc<Context>, handle: &RealmHandle, provider: &dyn Provider, changes: &Changes) {
+pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
     accounts_of(context, handle);
     let members = handle.members();
     let of_realm = |namespace: &str, account: &str| members.iter().any(|(ns, name)| ns == namespace && name == account);
@@ -88,19 +119,21 @@ pub fn changes(context: &Arc<Context>, handle: &RealmHandle, provider: &dyn Prov
         if changes.practices || changes.world {
             subscriptions_of(context, &endpoint);
         } else if rows {
-            declarers(context, handle, provider, &endpoint, changes);
+            declarers(context, handle, &endpoint, changes);
         }
     }
 }
 
 /// Wakes the subscriptions of an endpoint that declare a changed pair.
-fn declarers(context: &Context, handle: &RealmHandle, provider: &dyn Provider, endpoint: &WebhookEndpoint, changes: &Changes) {
+fn declarers(context: &Context, handle: &RealmHandle, endpoint: &WebhookEndpoint, changes: &Changes) {
     let (Some(namespace), Some(name)) = (&endpoint.metadata.namespace, &endpoint.metadata.name) else { return };
+    let catalogue = handle.realm.provider().catalogue();
     let id = endpoint.status.as_ref().and_then(|status| status.remote_id.as_deref());
     let pairs: Vec<_> = handle.realm.read(|mirror| {
         let here = changes.pairs.iter().filter(|(endpoint, _)| Some(endpoint.as_str()) == id);
         let named = here.map(|(_, key)| {
-            let practice = key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| practice.name.clone()));
+            let practice =
+                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| practice.name.clone()));
             (practice, key.clone())
         });
         named.collect()
@@ -111,8 +144,8 @@ fn declarers(context: &Context, handle: &RealmHandle, provider: &dyn Provider, e
         }
         let sibling = Sibling { object: &subscription, older: false };
         let concerned = pairs.iter().any(|(practice, key)| match practice {
-            None => sibling.declares(None, key, provider.catalogue()),
-            Some(Some(practice)) => sibling.declares(Some(practice), key, provider.catalogue()),
+            None => sibling.declares(None, key, catalogue),
+            Some(Some(practice)) => sibling.declares(Some(practice), key, catalogue),
             Some(None) => false,
         });
         if concerned || subscription.metadata.deletion_timestamp.is_some() {

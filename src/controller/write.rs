@@ -8,19 +8,21 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::cache::{Cache, Kind};
+use super::cache::Cache;
 use super::context::Context;
 use super::error::PassError;
+use super::kinds::Controlled;
+use crate::runtime::metrics::Verb;
 
 /// Writes for objects of one kind.
-pub struct Writer<'a, K: Kind> {
+pub struct Writer<'a, K: Controlled> {
     /// The context.
     pub context: &'a Context,
     /// The kind's cache.
     pub cache: &'a Cache<K>,
 }
 
-impl<K: Kind> Writer<'_, K> {
+impl<K: Controlled> Writer<'_, K> {
     /// Adds a finalizer.
     pub async fn add_finalizer(&self, object: &K, finalizer: &str) -> Result<Arc<K>, PassError> {
         let mut finalizers = object.finalizers().to_vec();

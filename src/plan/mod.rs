@@ -6,6 +6,7 @@
 //! A plan is one *kind* of step as a bounded batch of independent calls. The controller executes it and plans again from
 //! the mirror with the answers applied, until a plan says rest.
 
+pub mod account;
 pub mod condition;
 pub mod create;
 pub mod endpoint;

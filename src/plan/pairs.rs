@@ -183,7 +183,7 @@ pub fn applied(applied: &Applied, catalogue: &Catalogue, rows: &dyn RemoteRows) 
         names.sort();
         names.dedup();
     }
-    let mut practices: Vec<(Option<Arc<str>>, Option<Arc<str>>)> =
+    let mut practices: Vec<_> =
         names.into_iter().filter_map(|name| rows.practice_key(&name).map(|key| (Some(name), Some(key)))).collect();
     if applied.scope.account_wide.is_some() {
         practices.push((None, None));
@@ -236,4 +236,17 @@ impl Sibling<'_> {
                     }
             })
     }
+}
+
+/// Whether two objects may declare a common pair. May say yes too often, never no wrongly.
+pub fn overlap(a: &WebhookSubscription, b: &WebhookSubscription) -> bool {
+    let events = a.spec.events.iter().any(|event| b.spec.events.iter().any(|other| other.event == event.event));
+    let all = a.spec.all_practices.is_some() || b.spec.all_practices.is_some();
+    let practices = || {
+        let of = |object: &WebhookSubscription| object.spec.practices.clone().unwrap_or_default();
+        let (a, b) = (of(a), of(b));
+        a.iter().any(|name| b.contains(name))
+    };
+    let account = a.spec.account_wide.is_some() && b.spec.account_wide.is_some();
+    events && (all || account || practices())
 }

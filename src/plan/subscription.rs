@@ -24,7 +24,7 @@ const MANY_MISSING: usize = 10;
 const LISTED: usize = 100;
 
 /// The endpoint object that a subscription names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointLink {
     /// Not there.
     NotFound,

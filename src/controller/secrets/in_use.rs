@@ -5,9 +5,9 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::ReadSecret;
 use crate::api::IN_USE_FINALIZER;
 use crate::controller::context::Context;
-use super::ReadSecret;
 use crate::controller::error::PassError;
 use crate::runtime::metrics::{Kind, Verb};
 
@@ -70,11 +70,17 @@ async fn take_off(context: &Context, secret: &ReadSecret) -> Result<(), PassErro
 }
 
 async fn patch(context: &Context, secret: &ReadSecret, finalizers: &[String]) -> Result<(), PassError> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), secret.meta.namespace.as_deref().unwrap_or_default());
+    let api: Api<Secret> =
+        Api::namespaced(context.client.clone(), secret.meta.namespace.as_deref().unwrap_or_default());
     let version = &secret.meta.resource_version;
     let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
-    let written =
-        context.kube(api.patch_metadata(secret.meta.name.as_deref().unwrap_or_default(), &PatchParams::default(), &Patch::Merge(patch))).await;
+    let written = context
+        .kube(api.patch_metadata(
+            secret.meta.name.as_deref().unwrap_or_default(),
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        ))
+        .await;
     context.wrote(Kind::Secret, Verb::Patch);
     written.map(|_| ())
 }

@@ -24,8 +24,6 @@ use crate::signing::SecretText;
 pub struct ReadSecret {
     /// Metadata, as it must be given back with a write.
     pub meta: ObjectMeta,
-    /// `type`.
-    pub kind: Option<String>,
     /// Values that are text. Others are left alone: no write of ours touches them.
     pub values: BTreeMap<String, SecretText>,
 }
@@ -41,7 +39,7 @@ impl From<Secret> for ReadSecret {
         }
         let mut meta = secret.metadata;
         meta.managed_fields = None;
-        Self { meta, kind: secret.type_, values }
+        Self { meta, values }
     }
 }
 

@@ -29,7 +29,8 @@ pub fn view(object: &WebhookEndpoint, secret: Option<&ReadSecret>, listed: &[Sec
     let owned = is_owned(object, &secret.meta);
     let labelled = has(secret.meta.labels.as_ref(), MANAGED_BY.0, MANAGED_BY.1);
     let known = current.as_ref().is_some_and(|current| listed.contains(current));
-    if !owned && !(labelled && known) {
+    let ours = owned || (labelled && known);
+    if !ours {
         return SecretView::Foreign;
     }
     let fingerprint = current.as_ref().map(SecretText::fingerprint);
@@ -110,7 +111,11 @@ fn dressed(object: &WebhookEndpoint, before: Option<&ObjectMeta>, key: &SecretTe
 }
 
 /// Takes our owner reference off in one confirmed write, so that garbage collection does not destroy a live key.
-pub async fn release(context: &Context, object: &WebhookEndpoint, secret: &ReadSecret) -> Result<ReadSecret, PassError> {
+pub async fn release(
+    context: &Context,
+    object: &WebhookEndpoint,
+    secret: &ReadSecret,
+) -> Result<ReadSecret, PassError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     let mut owners = secret.meta.owner_references.clone().unwrap_or_default();
     owners.retain(|owner| Some(&owner.uid) != object.metadata.uid.as_ref());

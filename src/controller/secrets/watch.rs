@@ -65,7 +65,11 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
     }
     // No account refers to it any more, perhaps since a time when this process did not run.
     let held = secret.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
-    if held && !referred && !gone && let Err(error) = super::let_go(context, &namespace, &name, "").await {
+    if held
+        && !referred
+        && !gone
+        && let Err(error) = super::let_go(context, &namespace, &name, "").await
+    {
         warn!(%error, namespace, name, "cannot release a Secret that no account uses");
     }
 }
@@ -73,17 +77,22 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
 /// After a new list: what was read before and is not in it has been deleted while nobody watched.
 fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String, String)>) {
     let covered = |own: Option<&String>| namespace.is_none_or(|namespace| own.is_some_and(|own| own == namespace));
-    let is_listed = |namespace: Option<&String>, name: String| listed.contains(&(namespace.cloned().unwrap_or_default(), name));
+    let is_listed =
+        |namespace: Option<&String>, name: String| listed.contains(&(namespace.cloned().unwrap_or_default(), name));
     for endpoint in context.endpoint_cache.all() {
         let own = endpoint.metadata.namespace.as_ref();
-        if covered(own) && !is_listed(own, secret_name(&endpoint)) && context.endpoint_memory_outdated(&endpoint, None) {
+        if covered(own) && !is_listed(own, secret_name(&endpoint)) && context.endpoint_memory_outdated(&endpoint, None)
+        {
             wakes::wake_endpoint(context, &endpoint);
         }
     }
     for account in context.account_cache.all() {
         let own = account.metadata.namespace.as_ref();
         let name = account.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
-        if covered(own) && name.is_some_and(|name| !is_listed(own, name)) && context.account_memory_outdated(&account, None) {
+        if covered(own)
+            && name.is_some_and(|name| !is_listed(own, name))
+            && context.account_memory_outdated(&account, None)
+        {
             wakes::wake_account(context, &account);
         }
     }

@@ -5,8 +5,6 @@ use std::fmt::Write as _;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-use crate::provider::{CallError, Unavailable};
-
 /// Kinds of Kubernetes objects that this operator reconciles or writes.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelValue)]
 #[allow(missing_docs)] // the names are the documentation
@@ -35,72 +33,6 @@ impl ObjectKey {
     /// The key of one object.
     pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
-    }
-}
-
-/// What a call to a provider was for. The same words for every provider, so that one dashboard fits all.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the documentation
-pub enum Operation {
-    SignIn,
-    ListEndpoints,
-    CreateEndpoint,
-    PatchEndpoint,
-    DeleteEndpoint,
-    ListRows,
-    CreateRow,
-    PatchRow,
-    DeleteRow,
-    ListPractices,
-    ListSyncStatus,
-}
-
-impl Operation {
-    /// The label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SignIn => "sign_in",
-            Self::ListEndpoints => "list_endpoints",
-            Self::CreateEndpoint => "create_endpoint",
-            Self::PatchEndpoint => "patch_endpoint",
-            Self::DeleteEndpoint => "delete_endpoint",
-            Self::ListRows => "list_rows",
-            Self::CreateRow => "create_row",
-            Self::PatchRow => "patch_row",
-            Self::DeleteRow => "delete_row",
-            Self::ListPractices => "list_practices",
-            Self::ListSyncStatus => "list_sync_status",
-        }
-    }
-}
-
-/// How a call to a provider ended: the HTTP status, or a word where there was none that can be trusted.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub enum Code {
-    /// An HTTP status.
-    Status(u16),
-    /// Why there was no usable answer.
-    Failed(&'static str),
-}
-
-impl From<&CallError> for Code {
-    fn from(error: &CallError) -> Self {
-        match error {
-            CallError::Rejected { status } => Self::Status(*status),
-            CallError::NotFound => Self::Status(404),
-            CallError::CredentialsRejected => Self::Status(401),
-            CallError::RateLimited { .. } => Self::Status(429),
-            CallError::Unavailable { cause, .. } => match cause {
-                Unavailable::Server(status) | Unavailable::Redirect(status) => Self::Status(*status),
-                Unavailable::Refused => Self::Failed("refused"),
-                Unavailable::Dns => Self::Failed("dns"),
-                Unavailable::Tls => Self::Failed("tls"),
-                Unavailable::Timeout => Self::Failed("timeout"),
-                Unavailable::Reset => Self::Failed("reset"),
-                Unavailable::BadAnswer => Self::Failed("bad_answer"),
-                Unavailable::TooLarge => Self::Failed("too_large"),
-            },
-        }
     }
 }
 
@@ -165,28 +97,19 @@ macro_rules! encode_as_str {
         }
     )+};
 }
-encode_as_str!(Operation, Outcome, Verb);
-
-impl EncodeLabelValue for Code {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        match self {
-            Self::Status(status) => write!(encoder, "{status}"),
-            Self::Failed(why) => encoder.write_str(why),
-        }
-    }
-}
+encode_as_str!(Outcome, Verb);
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct RequestLabels {
     pub provider: &'static str,
-    pub operation: Operation,
-    pub code: Code,
+    pub operation: &'static str,
+    pub code: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct DurationLabels {
     pub provider: &'static str,
-    pub operation: Operation,
+    pub operation: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

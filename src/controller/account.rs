@@ -1,0 +1,315 @@
+//! `ProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::accounts::{AccountEntry, AccountName, Member, RealmHandle, Standing, Trouble};
+use super::context::{Context, LastRead};
+use super::driver::Done;
+use super::error::PassError;
+use super::memory::Memory;
+use super::secrets::{self, ReadSecret};
+use super::write::Writer;
+use super::{claims, observer, wakes};
+use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
+use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
+use crate::plan::account::{AccountFinding, held_up, scope};
+use crate::plan::condition::bounded;
+use crate::plan::target;
+use crate::provider::base_url::BaseUrl;
+use crate::provider::gate::{Gate, GateConfig};
+use crate::provider::mirror::{Mirror, World};
+use crate::provider::nexhealth::{self, NexHealth, TokenTiming, check_api_key};
+use crate::provider::realm::{Realm, RealmKey};
+use crate::provider::{CallObserver, Provider};
+use crate::signing::SecretText;
+
+/// Most unclaimed endpoints in the status.
+const UNCLAIMED: usize = 20;
+
+/// What this process remembers of an account object.
+#[derive(Default)]
+pub struct AccountMemory {
+    /// The Secret as last read.
+    pub secret: LastRead,
+    /// The Secret that holds the key now, to be let go when another one does.
+    held: Option<String>,
+}
+
+/// One pass.
+pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> Result<Done, PassError> {
+    let name: AccountName = (object.namespace().unwrap_or_default(), object.name_any());
+    let memory = context.account_memory.of(&object.uid().unwrap_or_default());
+    let writer = Writer { context, cache: &context.account_cache };
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    let held = object.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
+    let dependants = dependants(context, &object);
+    if deleting && (!held || dependants.is_empty()) {
+        if held {
+            let_go(context, &object, &memory).await?;
+            writer.remove_finalizer(&object, IN_USE_FINALIZER).await?;
+        }
+        context.accounts.forget(&name);
+        return Ok(Done::rest(None));
+    }
+    if !held {
+        object = writer.add_finalizer(&object, IN_USE_FINALIZER).await?;
+    }
+    let (finding, realm) = find(context, &object, &memory).await?;
+    let news = record(context, &name, &object, &finding, realm.clone());
+    if news {
+        wakes::dependants(context, &name);
+    }
+    let mut report = finding.report();
+    if deleting {
+        report = held_up(report, &dependants);
+    }
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let mut status = ProviderAccountStatus {
+        observed_generation: generation,
+        conditions: report.conditions(&before.conditions, generation, Timestamp::now()),
+        ..before.clone()
+    };
+    if let (AccountFinding::Authenticated, Some(handle)) = (&finding, &realm) {
+        count(context, &object, handle, &mut status);
+    }
+    let again = outage_end(context, realm.as_deref());
+    let counters_only = object.status.is_some()
+        && status.conditions == before.conditions
+        && status.observed_generation == before.observed_generation
+        && status.scope == before.scope;
+    if status == before && object.status.is_some() {
+        return Ok(Done::rest(again));
+    }
+    if counters_only && let Err(left) = memory.counters_due(context.timing.plan.counters, Instant::now()) {
+        return Ok(Done::rest(Some(again.map_or(left, |again| again.min(left)))));
+    }
+    let written = writer.status(&object, &status).await?;
+    memory.counters_written(Instant::now());
+    context.metrics.set_unclaimed_endpoints(
+        &super::driver::object_key(&*written),
+        status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),
+    );
+    Ok(Done::rest(again))
+}
+
+/// Endpoint objects that still need the account.
+fn dependants(context: &Context, account: &ProviderAccount) -> Vec<String> {
+    let endpoints = context.endpoint_cache.of_namespace(&account.namespace().unwrap_or_default());
+    let needs = |endpoint: &&Arc<crate::api::WebhookEndpoint>| {
+        endpoint.spec.account_ref.name == account.name_any()
+            && endpoint.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
+    };
+    let mut names: Vec<String> = endpoints.iter().filter(needs).map(|endpoint| endpoint.name_any()).collect();
+    names.sort();
+    names
+}
+
+async fn let_go(context: &Context, object: &ProviderAccount, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let named = object.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
+    let held = memory.plan().held.take();
+    let names: BTreeSet<String> = named.into_iter().chain(held).collect();
+    for name in names {
+        secrets::let_go(context, &namespace, &name, &object.name_any()).await?;
+    }
+    Ok(())
+}
+
+/// What is to be said of the account, and its realm where it has one.
+async fn find(
+    context: &Arc<Context>,
+    object: &ProviderAccount,
+    memory: &Memory<AccountMemory>,
+) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
+    let Some(block) = &object.spec.nex_health else {
+        let message = "spec has no provider block: set spec.nexHealth".to_owned();
+        return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None));
+    };
+    let url = object.spec.base_url.as_deref().unwrap_or(nexhealth::DEFAULT_BASE_URL);
+    let base_url = match BaseUrl::parse(url, nexhealth::DEFAULT_BASE_URL, &context.allowed_base_urls) {
+        Ok(base_url) => base_url,
+        Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
+    };
+    let key = match api_key(context, object, block, memory).await? {
+        Ok(key) => key,
+        Err(finding) => return Ok((finding, None)),
+    };
+    let handle = match join(context, object, block, base_url, &key) {
+        Ok(handle) => handle,
+        Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
+    };
+    let secret = block.api_key_secret_ref.name.clone();
+    let sample = object.status.as_ref().and_then(|status| status.scope.as_ref());
+    let sample = sample.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
+    handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
+    if handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none())
+        && handle.trouble().is_none()
+    {
+        observer::round(&handle).await;
+    }
+    let finding = match handle.trouble() {
+        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { secret },
+        Some(Trouble::Unavailable { cause, .. }) => AccountFinding::Unavailable { cause },
+        Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
+        None => match handle.realm.read(Mirror::world) {
+            World::Trusted => AccountFinding::Authenticated,
+            World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect,
+            World::Unknown => AccountFinding::Unavailable { cause: "no list has come in yet".to_owned() },
+        },
+    };
+    Ok((finding, Some(handle)))
+}
+
+/// The API key, held by the in-use finalizer before its first use.
+async fn api_key(
+    context: &Context,
+    object: &ProviderAccount,
+    block: &NexHealthAccount,
+    memory: &Memory<AccountMemory>,
+) -> Result<Result<SecretText, AccountFinding>, PassError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let (name, key) = (&block.api_key_secret_ref.name, &block.api_key_secret_ref.key);
+    let known = match &memory.plan().secret {
+        LastRead::Known(Some(secret)) if secret.meta.name.as_ref() == Some(name) => Some(secret.clone()),
+        _ => None,
+    };
+    let secret = match known {
+        Some(secret) => Some(secret),
+        None => {
+            let read = secrets::read(context, &namespace, name).await?.map(Arc::new);
+            memory.plan().secret = LastRead::Known(read.clone());
+            read
+        }
+    };
+    let missing = || AccountFinding::SecretMissing { secret: name.clone() };
+    let Some(secret) = secret else { return Ok(Err(missing())) };
+    if object.metadata.deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
+        return Ok(Err(missing()));
+    }
+    let value = match usable(&secret, name, key) {
+        Ok(value) => value,
+        Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
+    };
+    secrets::hold(context, &secret).await?;
+    let before = memory.plan().held.replace(name.clone());
+    if let Some(before) = before.filter(|before| before != name) {
+        secrets::let_go(context, &namespace, &before, &object.name_any()).await?;
+    }
+    Ok(Ok(value))
+}
+
+fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, String> {
+    let Some(value) = secret.values.get(key) else {
+        return Err(format!(
+            "the Secret {name:?} has no text under the key {key:?}: add the API key there, or correct spec.nexHealth.apiKeySecretRef.key"
+        ));
+    };
+    match check_api_key(value) {
+        Ok(()) => Ok(value.clone()),
+        Err(remedy) => Err(format!("the API key in the Secret {name:?} under {key:?} cannot be used: {remedy}")),
+    }
+}
+
+/// The realm of the key; a new key makes a new one, whose lists begin from nothing.
+fn join(
+    context: &Arc<Context>,
+    object: &ProviderAccount,
+    block: &NexHealthAccount,
+    base_url: BaseUrl,
+    key: &SecretText,
+) -> Result<Arc<RealmHandle>, String> {
+    let realm_key = RealmKey::new("nexhealth", base_url.origin(), key.digest());
+    let rate = |number: i64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+    let limit = object.spec.rate_limit;
+    let member = Member {
+        interval: context.observe_interval(object),
+        rate: (rate(limit.requests_per_minute), rate(limit.burst)),
+    };
+    let (handle, new) = context.accounts.realm(realm_key, |realm_key| {
+        let config = GateConfig { requests_per_minute: member.rate.0, burst: member.rate.1, ..GateConfig::default() };
+        let gate = Arc::new(Gate::new(config));
+        let account = nexhealth::NexHealthAccount {
+            base_url,
+            api_key: key.clone(),
+            api_version: Arc::from(block.api_version.as_str()),
+            token_timing: TokenTiming::default(),
+        };
+        let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
+        let provider: Arc<dyn Provider> = match NexHealth::new(account, gate.clone(), context.http.clone(), observer) {
+            Ok(provider) => Arc::new(provider),
+            Err(error) => return Err(error.to_string()),
+        };
+        Ok(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
+    })?;
+    handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
+    if new {
+        observer::start(context, &handle);
+    }
+    Ok(handle)
+}
+
+/// Tells the dependants' passes how the account stands; answers whether that is news to them.
+fn record(
+    context: &Context,
+    name: &AccountName,
+    object: &ProviderAccount,
+    finding: &AccountFinding,
+    realm: Option<Arc<RealmHandle>>,
+) -> bool {
+    let standing = match (finding.blocks(), realm.as_ref().and_then(|handle| handle.trouble())) {
+        (Some(why), _) => Standing::NotReady(bounded(why)),
+        (None, Some(Trouble::Unavailable { since, .. })) => {
+            let long = crate::plan::elapsed(since, Timestamp::now()) >= context.timing.plan.outage_grace;
+            Standing::Unavailable { long }
+        }
+        (None, _) if *finding == AccountFinding::Authenticated => Standing::Ready,
+        (None, _) => Standing::Unavailable { long: false },
+    };
+    let version = object.spec.nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
+    let entry = AccountEntry {
+        standing,
+        allow_insecure: object.spec.allow_insecure_targets,
+        api_version: Arc::from(version),
+        realm,
+    };
+    context.accounts.set(name, entry)
+}
+
+/// While an outage is young, the pass that tells the dependants that it no longer is.
+fn outage_end(context: &Context, realm: Option<&RealmHandle>) -> Option<std::time::Duration> {
+    let Some(Trouble::Unavailable { since, .. }) = realm.and_then(RealmHandle::trouble) else { return None };
+    let left = context.timing.plan.outage_grace.saturating_sub(crate::plan::elapsed(since, Timestamp::now()));
+    (!left.is_zero()).then_some(left)
+}
+
+/// What the key reaches, as counts and as the world by which it is recognised.
+fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
+    let held = claims::held_in(context, handle);
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    handle.realm.read(|mirror| {
+        let mut unclaimed: Vec<_> = mirror.endpoints().filter(|endpoint| !held.contains(&endpoint.id)).collect();
+        unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
+        status.remote = Some(RemoteCounts {
+            endpoints: number(mirror.endpoints().count()),
+            subscriptions: number(held.iter().map(|id| mirror.row_counts(id).total).sum()),
+            unclaimed_endpoints: number(unclaimed.len()),
+        });
+        let shown = unclaimed.iter().take(UNCLAIMED).map(|endpoint| UnclaimedEndpoint {
+            id: endpoint.id.as_str().to_owned(),
+            target_url: target::shown(&endpoint.target_url).chars().take(2048).collect(),
+        });
+        status.unclaimed = shown.collect();
+        let institutions: BTreeSet<i64> =
+            mirror.practices().iter().filter_map(|practice| practice.key.parse().ok()).collect();
+        if mirror.practice_list().is_some() {
+            let before = object.status.as_ref().and_then(|status| status.scope.as_ref());
+            status.scope = scope(before, "nexhealth", &handle.realm.key().origin, &institutions);
+        }
+    });
+}

@@ -1,0 +1,219 @@
+//! What the driver must know of each kind, and whom an event of one kind concerns among the others.
+
+use std::collections::HashSet;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use super::cache::{Cache, Kind};
+use super::context::Context;
+use super::driver::{Done, object_key};
+use super::error::PassError;
+use super::memory::Memories;
+use super::write::Writer;
+use super::{account, claims, endpoint, subscription, wakes};
+use crate::api::{ProviderAccount, Reason, WebhookEndpoint, WebhookSubscription};
+use crate::plan::condition::Report;
+use crate::plan::pairs;
+use crate::runtime::metrics;
+
+/// A kind that has a controller.
+pub trait Controlled: Kind + PartialEq {
+    /// Its name in logs.
+    const NAME: &'static str;
+    /// Its name in metrics.
+    const METRIC: metrics::Kind;
+    /// What this process remembers of one object.
+    type Mind: Default + Send + 'static;
+
+    /// Its cache.
+    fn cache(context: &Context) -> &Cache<Self>;
+    /// Its memories.
+    fn memories(context: &Context) -> &Memories<Self::Mind>;
+    /// The stored conditions.
+    fn conditions(object: &Self) -> &[Condition];
+    /// Observe, plan, execute, report.
+    fn pass(context: &Arc<Context>, object: Arc<Self>) -> impl Future<Output = Result<Done, PassError>> + Send;
+    /// Writes a first status if there is none: `Ready` exists from the first pass, also when that fails.
+    fn first_status(context: &Arc<Context>, object: &Self) -> impl Future<Output = Result<(), PassError>> + Send;
+    /// An object appeared or changed: wakes the others it concerns.
+    fn applied(context: &Context, before: Option<&Self>, object: &Self);
+    /// An object is gone: wakes the others it concerns.
+    fn deleted(context: &Context, object: &Self);
+}
+
+/// Looks at the events of one watch before they reach the cache.
+pub struct Sight<K: Controlled> {
+    context: Arc<Context>,
+    namespace: Option<String>,
+    /// UIDs of a list under way: what the watch knew and the list lacks was deleted while nobody watched.
+    listed: HashSet<String>,
+    kind: PhantomData<fn(K)>,
+}
+
+impl<K: Controlled> Sight<K> {
+    /// For the watch of one scope.
+    pub fn new(context: Arc<Context>, namespace: Option<String>) -> Self {
+        Self { context, namespace, listed: HashSet::new(), kind: PhantomData }
+    }
+
+    /// One event.
+    pub fn see(&mut self, event: &Event<K>) {
+        match event {
+            Event::Apply(object) => self.appeared(object),
+            Event::InitApply(object) => {
+                self.listed.extend(object.uid());
+                self.appeared(object);
+            }
+            Event::Delete(object) => self.vanished(object),
+            Event::Init => self.listed.clear(),
+            Event::InitDone => {
+                for object in K::cache(&self.context).seen_in(self.namespace.as_deref()) {
+                    if object.uid().is_some_and(|uid| !self.listed.contains(&uid)) {
+                        self.vanished(&object);
+                    }
+                }
+                self.listed.clear();
+            }
+        }
+    }
+
+    fn appeared(&self, object: &K) {
+        let before = K::cache(&self.context).seen(&object.namespace().unwrap_or_default(), &object.name_any());
+        K::applied(&self.context, before.as_deref(), object);
+    }
+
+    fn vanished(&self, object: &K) {
+        let uid = object.uid().unwrap_or_default();
+        K::memories(&self.context).forget(&uid);
+        K::cache(&self.context).forget(&uid);
+        self.context.metrics.remove_object(&object_key(object));
+        self.context.health.served(&object_key(object));
+        K::deleted(&self.context, object);
+    }
+}
+
+/// The first conditions of an object whose first pass failed.
+fn first_conditions(generation: i64) -> Vec<Condition> {
+    let report = Report::unknown(Reason::Progressing, "the first pass has not come through yet; it is tried again");
+    report.conditions(&[], generation, Timestamp::now())
+}
+
+/// The boilerplate that is the same for every kind.
+macro_rules! controlled {
+    ($kind:ident, $mind:ty, $module:ident, $cache:ident, $memory:ident) => {
+        const NAME: &'static str = stringify!($kind);
+        const METRIC: metrics::Kind = metrics::Kind::$kind;
+        type Mind = $mind;
+
+        fn cache(context: &Context) -> &Cache<Self> {
+            &context.$cache
+        }
+
+        fn memories(context: &Context) -> &Memories<Self::Mind> {
+            &context.$memory
+        }
+
+        fn conditions(object: &Self) -> &[Condition] {
+            object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+        }
+
+        async fn pass(context: &Arc<Context>, object: Arc<Self>) -> Result<Done, PassError> {
+            $module::pass(context, object).await
+        }
+
+        async fn first_status(context: &Arc<Context>, object: &Self) -> Result<(), PassError> {
+            let latest = Self::cache(context).latest(Arc::new(object.clone()));
+            if !Self::conditions(&latest).is_empty() {
+                return Ok(());
+            }
+            let generation = latest.metadata.generation.unwrap_or_default();
+            let mut status = latest.status.clone().unwrap_or_default();
+            status.observed_generation = generation;
+            status.conditions = first_conditions(generation);
+            Writer { context, cache: Self::cache(context) }.status(&latest, &status).await.map(drop)
+        }
+    };
+}
+
+impl Controlled for ProviderAccount {
+    controlled!(ProviderAccount, account::AccountMemory, account, account_cache, account_memory);
+
+    /// Its own pass tells the dependants.
+    fn applied(_: &Context, _: Option<&Self>, _: &Self) {}
+
+    fn deleted(context: &Context, object: &Self) {
+        let name = (object.namespace().unwrap_or_default(), object.name_any());
+        context.accounts.forget(&name);
+        wakes::dependants(context, &name);
+    }
+}
+
+impl Controlled for WebhookEndpoint {
+    controlled!(WebhookEndpoint, endpoint::EndpointMind, endpoint, endpoint_cache, endpoint_memory);
+
+    fn applied(context: &Context, before: Option<&Self>, object: &Self) {
+        if before.is_none_or(|before| subscription::link(before) != subscription::link(object)) {
+            wakes::subscriptions_of(context, object);
+        }
+        let Some(before) = before else { return };
+        if before.spec.target_url != object.spec.target_url {
+            wakes::same_url(context, before);
+        }
+        if before.metadata.finalizers != object.metadata.finalizers {
+            wakes::account_of(context, object);
+        }
+    }
+
+    fn deleted(context: &Context, object: &Self) {
+        wakes::subscriptions_of(context, object);
+        wakes::same_url(context, object);
+        wakes::account_of(context, object);
+        wakes::applied_on(context, object);
+    }
+}
+
+impl Controlled for WebhookSubscription {
+    controlled!(
+        WebhookSubscription,
+        subscription::SubscriptionMind,
+        subscription,
+        subscription_cache,
+        subscription_memory
+    );
+
+    fn applied(context: &Context, before: Option<&Self>, object: &Self) {
+        let edited =
+            before.map_or(!object.spec.active, |before| before.metadata.generation != object.metadata.generation);
+        if edited {
+            overlapping(context, before.unwrap_or(object), object);
+        }
+    }
+
+    fn deleted(context: &Context, object: &Self) {
+        overlapping(context, object, object);
+    }
+}
+
+/// Wakes the endpoint of a subscription that changed, and the siblings that may declare one of its pairs.
+fn overlapping(context: &Context, before: &WebhookSubscription, object: &WebhookSubscription) {
+    let namespace = object.namespace().unwrap_or_default();
+    let mut names = vec![&before.spec.endpoint_ref.name];
+    if object.spec.endpoint_ref != before.spec.endpoint_ref {
+        names.push(&object.spec.endpoint_ref.name);
+    }
+    for name in names {
+        if let Some(endpoint) = context.endpoint_cache.get(&namespace, name) {
+            wakes::wake_endpoint(context, &endpoint);
+        }
+        for sibling in claims::subscriptions(context, &namespace, name) {
+            if sibling.uid() != object.uid() && (pairs::overlap(&sibling, before) || pairs::overlap(&sibling, object)) {
+                wakes::wake_subscription(context, &sibling);
+            }
+        }
+    }
+}

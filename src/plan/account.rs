@@ -1,0 +1,154 @@
+//! What is said of a `ProviderAccount`, and the world by which it is recognised (rules.md *Outcomes*, *Absence*).
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::condition::{Is, Report, Verdict};
+use crate::api::account::Scope;
+use crate::api::{ConditionType, Reason};
+
+/// Most institution ids in a sample.
+const SAMPLE: usize = 32;
+
+/// What was found of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountFinding {
+    /// The spec cannot be used; the text says why.
+    BadSpec(Reason, String),
+    /// The Secret is not there, or somebody replaces it.
+    SecretMissing {
+        /// Its name.
+        secret: String,
+    },
+    /// The Secret has no key that can be sent; the text says why.
+    KeyUnusable(String),
+    /// The provider does not accept the key.
+    CredentialsRejected {
+        /// The Secret's name.
+        secret: String,
+    },
+    /// The provider does not answer.
+    Unavailable {
+        /// What happened.
+        cause: String,
+    },
+    /// A list was refused.
+    Refused {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The key sees another world than before.
+    ScopeSuspect,
+    /// All is well.
+    Authenticated,
+}
+
+impl AccountFinding {
+    /// The report.
+    pub fn report(&self) -> Report {
+        match self {
+            Self::BadSpec(reason, message) => Report::stalled(*reason, message.clone()),
+            Self::SecretMissing { secret } => Report::waiting(
+                Reason::SecretMissing,
+                format!(
+                    "the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names is not in this namespace or is being deleted: create it with the API key"
+                ),
+            ),
+            Self::KeyUnusable(message) => Report::stalled(Reason::CredentialsRejected, message.clone()),
+            Self::CredentialsRejected { secret } => Report::stalled(
+                Reason::CredentialsRejected,
+                format!(
+                    "the provider does not accept the API key in the Secret {secret:?}: put a valid key there; it is tried at once when the Secret changes"
+                ),
+            ),
+            Self::Unavailable { cause } => Report::waiting(
+                Reason::ProviderUnavailable,
+                format!(
+                    "the provider cannot be asked ({cause}); it is tried again by itself. If this lasts, check spec.baseUrl, the network and the provider's status page"
+                ),
+            ),
+            Self::Refused { status } => Report::stalled(
+                Reason::Rejected,
+                format!(
+                    "the provider refuses to list what the key reaches (HTTP {status}): check spec.nexHealth.apiVersion and what the key may do"
+                ),
+            ),
+            Self::ScopeSuspect => Report::waiting(
+                Reason::ScopeSuspect,
+                "the key no longer shows what this account has seen before, as if it belonged to another organisation: nothing is written remotely until it does. Restore the former key, or the endpoints at the provider",
+            ),
+            Self::Authenticated => Report::ready(Reason::Authenticated, "the provider accepts the API key"),
+        }
+    }
+
+    /// Why dependants cannot use the account; `None` where they can or where an outage speaks for itself.
+    pub fn blocks(&self) -> Option<String> {
+        match self {
+            Self::Authenticated | Self::Unavailable { .. } => None,
+            _ => Some(self.report().message),
+        }
+    }
+}
+
+/// Adds what holds up the deletion of an account.
+pub fn held_up(report: Report, endpoints: &[String]) -> Report {
+    let names = endpoints.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let more = if endpoints.len() > 5 { " and others" } else { "" };
+    let message = format!(
+        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them first"
+    );
+    let blocked = Verdict::new(ConditionType::DeletionBlocked, Is::True, Reason::InUse, message.clone());
+    let mut held = Report::waiting(Reason::Deleting, message).with(blocked);
+    held.others.extend(report.others);
+    held
+}
+
+/// The scope after a trusted round: the sample is chosen once, and refilled only when an id has left.
+pub fn scope(before: Option<&Scope>, provider: &str, origin: &str, institutions: &BTreeSet<i64>) -> Option<Scope> {
+    let old: BTreeSet<i64> = before.map(|scope| scope.sample.iter().copied().collect()).unwrap_or_default();
+    let mut sample: BTreeSet<i64> = old.intersection(institutions).copied().collect();
+    if before.is_some() && sample.len() == old.len() && !old.is_empty() {
+        return before.cloned();
+    }
+    let wanted = SAMPLE.min(institutions.len());
+    let more: Vec<i64> = institutions.difference(&sample).copied().take(wanted.saturating_sub(sample.len())).collect();
+    sample.extend(more);
+    if sample.is_empty() {
+        return before.cloned();
+    }
+    let fingerprint = fingerprint(provider, origin, &sample);
+    let count = i64::try_from(institutions.len()).unwrap_or(i64::MAX);
+    Some(Scope { institutions: count, fingerprint, sample: sample.into_iter().collect() })
+}
+
+fn fingerprint(provider: &str, origin: &str, sample: &BTreeSet<i64>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(provider.as_bytes());
+    hash.update([0]);
+    hash.update(origin.as_bytes());
+    for id in sample {
+        hash.update([0]);
+        hash.update(id.to_string().as_bytes());
+    }
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_chosen_once_and_refilled_only_when_an_id_has_left() {
+        let all: BTreeSet<i64> = (1..=40).collect();
+        let first = scope(None, "nexhealth", "https://x", &all).unwrap();
+        assert_eq!(first.sample.len(), 32);
+        let grown: BTreeSet<i64> = (-5..=40).collect();
+        assert_eq!(scope(Some(&first), "nexhealth", "https://x", &grown).unwrap(), first);
+        let shrunk: BTreeSet<i64> = (2..=40).collect();
+        let refilled = scope(Some(&first), "nexhealth", "https://x", &shrunk).unwrap();
+        assert!(!refilled.sample.contains(&1));
+        assert_eq!(refilled.sample.len(), 32);
+        assert_ne!(refilled.fingerprint, first.fingerprint);
+    }
+}
