@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 /// What a kind must be to have a controller.
 pub trait Kind:
@@ -53,20 +54,27 @@ pub struct Watched<K: Kind> {
 pub struct Cache<K: Kind> {
     watched: Vec<Watched<K>>,
     written: Mutex<HashMap<String, Arc<K>>>,
+    /// How many watches have not delivered their first list. Not the store's own way of waiting: there, of several that
+    /// wait, only the one that asked last is woken.
+    unready: watch::Sender<usize>,
 }
 
 impl<K: Kind> Cache<K> {
     /// Over these scopes.
     pub fn new(watched: Vec<Watched<K>>) -> Self {
-        Self { watched, written: Mutex::default() }
+        let unready = watch::Sender::new(watched.len());
+        Self { watched, written: Mutex::default(), unready }
+    }
+
+    /// A watch has delivered its first list.
+    pub fn ready(&self) {
+        self.unready.send_modify(|unready| *unready = unready.saturating_sub(1));
     }
 
     /// Waits until every watch has delivered its first list.
     pub async fn synced(&self) {
-        for watched in &self.watched {
-            // An error means that the watch has ended, which ends the process elsewhere.
-            let _ = watched.store.wait_until_ready().await;
-        }
+        // Fails only without a sender, and that lives as long as this.
+        let _ = self.unready.subscribe().wait_for(|unready| *unready == 0).await;
     }
 
     /// Remembers what the API server returned from a write.
