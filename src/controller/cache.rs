@@ -13,7 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What a kind must be to have a controller.
 pub trait Kind:
@@ -48,33 +48,28 @@ pub struct Watched<K: Kind> {
     pub store: Store<K>,
     /// Wakes an object of this scope.
     pub wake: UnboundedSender<ObjectRef<K>>,
+    /// Cancelled once the first list is in the store. Not [`Store::wait_until_ready`], which wakes only the last of
+    /// several tasks that wait for it.
+    pub filled: CancellationToken,
 }
 
 /// All objects of one kind.
 pub struct Cache<K: Kind> {
     watched: Vec<Watched<K>>,
     written: Mutex<HashMap<String, Arc<K>>>,
-    /// How many watches have not delivered their first list. Not the store's own way of waiting: there, of several that
-    /// wait, only the one that asked last is woken.
-    unready: watch::Sender<usize>,
 }
 
 impl<K: Kind> Cache<K> {
     /// Over these scopes.
     pub fn new(watched: Vec<Watched<K>>) -> Self {
-        let unready = watch::Sender::new(watched.len());
-        Self { watched, written: Mutex::default(), unready }
-    }
-
-    /// A watch has delivered its first list.
-    pub fn ready(&self) {
-        self.unready.send_modify(|unready| *unready = unready.saturating_sub(1));
+        Self { watched, written: Mutex::default() }
     }
 
     /// Waits until every watch has delivered its first list.
     pub async fn synced(&self) {
-        // Fails only without a sender, and that lives as long as this.
-        let _ = self.unready.subscribe().wait_for(|unready| *unready == 0).await;
+        for watched in &self.watched {
+            watched.filled.cancelled().await;
+        }
     }
 
     /// Remembers what the API server returned from a write.

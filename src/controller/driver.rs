@@ -11,6 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
 use kube::{Api, ResourceExt};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::accounts::Accounts;
@@ -65,6 +66,7 @@ struct Scope<K: Kind> {
     namespace: Option<String>,
     writer: reflector::store::Writer<K>,
     wakes: mpsc::UnboundedReceiver<reflector::ObjectRef<K>>,
+    filled: CancellationToken,
 }
 
 /// Runs all controllers until the process is asked to stop.
@@ -133,8 +135,9 @@ fn prepare<K: Controlled>(namespaces: &[Option<String>]) -> (Cache<K>, Start<K>)
     for namespace in namespaces {
         let (store, writer) = reflector::store();
         let (wake, wakes) = mpsc::unbounded();
-        watched.push(Watched { namespace: namespace.clone(), store, wake });
-        scopes.push(Scope { namespace: namespace.clone(), writer, wakes });
+        let filled = CancellationToken::new();
+        watched.push(Watched { namespace: namespace.clone(), store, wake, filled: filled.clone() });
+        scopes.push(Scope { namespace: namespace.clone(), writer, wakes, filled });
     }
     (Cache::new(watched), Start { scopes })
 }
@@ -152,7 +155,6 @@ impl<K: Controlled> Scope<K> {
             None => Api::all(context.client.clone()),
         };
         let reader = self.writer.as_reader();
-        let (filled, mut ready) = (context.clone(), false);
         let mut sight = Sight::new(context.clone(), self.namespace.clone());
         let stream = watcher(api, watcher::Config::default())
             .default_backoff()
@@ -160,8 +162,8 @@ impl<K: Controlled> Scope<K> {
             .inspect_ok(move |event| sight.see(event))
             .reflect(self.writer)
             .inspect_ok(move |event| {
-                if matches!(event, watcher::Event::InitDone) && !std::mem::replace(&mut ready, true) {
-                    K::cache(&filled).ready();
+                if matches!(event, watcher::Event::InitDone) {
+                    self.filled.cancel();
                 }
             })
             .applied_objects();
