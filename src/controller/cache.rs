@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 /// What a kind must be to have a controller.
 pub trait Kind:
@@ -47,6 +48,9 @@ pub struct Watched<K: Kind> {
     pub store: Store<K>,
     /// Wakes an object of this scope.
     pub wake: UnboundedSender<ObjectRef<K>>,
+    /// Cancelled once the first list is in the store. Not [`Store::wait_until_ready`], which wakes only the last of
+    /// several tasks that wait for it.
+    pub filled: CancellationToken,
 }
 
 /// All objects of one kind.
@@ -64,8 +68,7 @@ impl<K: Kind> Cache<K> {
     /// Waits until every watch has delivered its first list.
     pub async fn synced(&self) {
         for watched in &self.watched {
-            // An error means that the watch has ended, which ends the process elsewhere.
-            let _ = watched.store.wait_until_ready().await;
+            watched.filled.cancelled().await;
         }
     }
 

@@ -11,6 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
 use kube::{Api, ResourceExt};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::accounts::Accounts;
@@ -65,6 +66,7 @@ struct Scope<K: Kind> {
     namespace: Option<String>,
     writer: reflector::store::Writer<K>,
     wakes: mpsc::UnboundedReceiver<reflector::ObjectRef<K>>,
+    filled: CancellationToken,
 }
 
 /// Runs all controllers until the process is asked to stop.
@@ -135,8 +137,9 @@ fn prepare<K: Controlled>(namespaces: &[Option<String>]) -> (Cache<K>, Start<K>)
     for namespace in namespaces {
         let (store, writer) = reflector::store();
         let (wake, wakes) = mpsc::unbounded();
-        watched.push(Watched { namespace: namespace.clone(), store, wake });
-        scopes.push(Scope { namespace: namespace.clone(), writer, wakes });
+        let filled = CancellationToken::new();
+        watched.push(Watched { namespace: namespace.clone(), store, wake, filled: filled.clone() });
+        scopes.push(Scope { namespace: namespace.clone(), writer, wakes, filled });
     }
     (Cache::new(watched), Start { scopes })
 }
@@ -160,6 +163,11 @@ impl<K: Controlled> Scope<K> {
             .try_filter_map(|event| std::future::ready(Ok(decoded(event))))
             .inspect_ok(move |event| sight.see(event))
             .reflect(self.writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) {
+                    self.filled.cancel();
+                }
+            })
             .applied_objects();
         let stop = context.shutdown.clone();
         Controller::for_stream(stream, reader)

@@ -153,6 +153,18 @@ pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition>
     conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
+/// A stored condition, to be said again.
+pub fn kept(conditions: &[Condition], kind: ConditionType) -> Option<Verdict> {
+    let condition = find(conditions, kind)?;
+    let is = match condition.status.as_str() {
+        "True" => Is::True,
+        "False" => Is::False,
+        _ => Is::Unknown,
+    };
+    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)?;
+    Some(Verdict::new(kind, is, reason, condition.message.clone()))
+}
+
 /// Whether a condition is stored as true.
 pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == "True")

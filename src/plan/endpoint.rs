@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::condition::{Is, Report, Verdict, find};
+use super::condition::{Is, Report, Verdict, find, kept};
 use super::create::{self, Candidate, Intent};
 use super::outcome::{AccountBlock, account_block};
 use super::{AccountView, Note, PlanTiming, Refusal, elapsed, target, wire_time};
@@ -473,7 +473,7 @@ impl<'a> Draft<'a> {
     /// Leaves the object as it is; only an object that never had a status gets its first one.
     pub(super) fn unchanged(self) -> EndpointPlan {
         if find(&self.status.conditions, ConditionType::Ready).is_none() {
-            return self.rest(progressing("the provider does not answer yet"), None);
+            return self.rest(progressing("waiting for the first answer of the provider to the account"), None);
         }
         EndpointPlan { step: EndpointStep::Rest, status: self.status, notes: self.notes, again: None }
     }
@@ -503,18 +503,4 @@ impl<'a> Draft<'a> {
         self.status.conditions = report.conditions(&self.status.conditions, generation, self.input.now);
         EndpointPlan { step, status: self.status, notes: self.notes, again }
     }
-}
-
-fn kept(
-    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-    kind: ConditionType,
-) -> Option<Verdict> {
-    let condition = find(conditions, kind)?;
-    let is = match condition.status.as_str() {
-        "True" => Is::True,
-        "False" => Is::False,
-        _ => Is::Unknown,
-    };
-    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)?;
-    Some(Verdict::new(kind, is, reason, condition.message.clone()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::condition::{Report, find};
+use super::condition::{Report, find, kept};
 use super::outcome::{AccountBlock, account_block};
 use super::pairs::{self, Item, Sibling};
 use super::row_calls::{BATCH, RowCall};
@@ -463,7 +463,6 @@ impl Work<'_> {
             _ => None,
         };
         let report = settled_report(self.items.len(), &found.failures, silent);
-        let report = report.with(known_events(&self.input.object.spec, self.input.catalogue));
         draft.finish(report, SubscriptionStep::Rest, None)
     }
 }
@@ -499,20 +498,21 @@ impl<'a> Draft<'a> {
     /// Leaves the object as it is; only an object that never had a status gets its first one.
     pub(super) fn unchanged(self) -> SubscriptionPlan {
         if find(&self.status.conditions, ConditionType::Ready).is_none() {
-            return self.rest(Report::unknown(Reason::Progressing, "the provider does not answer yet"), None);
+            return self.rest(
+                Report::unknown(Reason::Progressing, "waiting for the first answer of the provider to the account"),
+                None,
+            );
         }
         self.step(SubscriptionStep::Rest)
     }
 
     pub(super) fn rest(self, report: Report, again: Option<Duration>) -> SubscriptionPlan {
-        let known = known_events(&self.input.object.spec, self.input.catalogue);
-        self.finish(report.with(known), SubscriptionStep::Rest, again)
+        self.finish(report, SubscriptionStep::Rest, again)
     }
 
     fn calls(self, report: Report, mut calls: Vec<RowCall>) -> SubscriptionPlan {
         calls.truncate(BATCH);
-        let known = known_events(&self.input.object.spec, self.input.catalogue);
-        self.finish(report.with(known), SubscriptionStep::Calls(calls), None)
+        self.finish(report, SubscriptionStep::Calls(calls), None)
     }
 
     pub(super) fn finish(
@@ -521,9 +521,12 @@ impl<'a> Draft<'a> {
         step: SubscriptionStep,
         again: Option<Duration>,
     ) -> SubscriptionPlan {
-        if !report.others.iter().any(|other| other.kind == ConditionType::KnownEvents) {
-            report = report.with(known_events(&self.input.object.spec, self.input.catalogue));
-        }
+        // Without a realm there is no catalogue to judge by: what was found before stays.
+        let known = match self.input.catalogue.events.is_empty() {
+            true => kept(&self.status.conditions, ConditionType::KnownEvents),
+            false => Some(known_events(&self.input.object.spec, self.input.catalogue)),
+        };
+        report.others.extend(known);
         let generation = self.input.object.metadata.generation.unwrap_or_default();
         self.status.observed_generation = generation;
         self.status.conditions = report.conditions(&self.status.conditions, generation, self.input.now);
