@@ -1,1 +1,9 @@
-//! Integration tests.
+//! Integration tests: the real controllers against a real API server and an unforgiving simulator of the provider.
+//!
+//! One binary, because all tests share one control plane. Each test has a namespace, a provider and an operator of its
+//! own, so that they run side by side. Every test ends with [`support::World::finish`], which applies the rules that hold
+//! for every version of every object, and looks for secrets wherever they must not be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
+
+mod lifecycle;
+mod support;

@@ -4,7 +4,7 @@ use super::{
     config::{SimConfig, SimTiming},
     delivery::{self, Delivery},
     faults::{Fault, FaultTable, Hook, HookAction, Matcher, RuleId},
-    journal::{Entry, LiveQuery, Stretch, timeline},
+    journal::{Change, Entry, LiveQuery, Stretch, timeline},
     ledger::{Call, Mark},
     model::{ApiKey, Endpoint, Row, SyncSource},
     portal::Portal,
@@ -245,6 +245,27 @@ impl Simulator {
     pub fn clear_hooks(&self) {
         *held(&self.core.on_request) = None;
         *held(&self.core.on_effect) = None;
+    }
+
+    /// The values of all API keys, to look for them where they must not be.
+    pub fn keys(&self) -> Vec<String> {
+        let of =
+            |world: &World| world.organisations.iter().flat_map(|one| &one.keys).map(|key| key.value.clone()).collect();
+        self.core.look(of)
+    }
+
+    /// Every token that was handed out and not taken back.
+    pub fn tokens(&self) -> Vec<String> {
+        self.core.look(|world| world.tokens.keys().cloned().collect())
+    }
+
+    /// Every signing key that was ever made.
+    pub fn signing_keys(&self) -> Vec<String> {
+        let made = |entry: &Entry| match &entry.change {
+            Change::EndpointCreated(endpoint) => Some(endpoint.secret_key.clone()),
+            _ => None,
+        };
+        self.core.look(|world| world.journal.iter().filter_map(made).collect())
     }
 
     /// Ends every token issued so far.

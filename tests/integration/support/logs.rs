@@ -1,0 +1,54 @@
+//! Everything that one operator logs, at trace level. Each operator has a collector of its own, because many run side by
+//! side in this process.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Collected lines; clones share them.
+#[derive(Clone, Default)]
+pub struct Logs(Arc<Mutex<Vec<u8>>>);
+
+impl Logs {
+    /// A subscriber that writes here.
+    pub fn dispatch(&self) -> Dispatch {
+        let format = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::TRACE);
+        Dispatch::new(format.with_writer(self.clone()).finish())
+    }
+
+    /// Everything so far.
+    pub fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&lines).into_owned()
+    }
+
+    /// The operator's own last lines.
+    pub fn tail(&self, lines: usize) -> String {
+        let text = self.text();
+        let noise = |line: &str| line.contains("delayed_init") || line.contains("stream_backoff");
+        let own: Vec<&str> = text.lines().filter(|line| !noise(line)).collect();
+        own[own.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+impl io::Write for Logs {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Logs {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

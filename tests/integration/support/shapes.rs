@@ -1,0 +1,61 @@
+//! Objects as users write them, to be changed by the test that needs another shape.
+
+use serde_json::{Value, json};
+use testbed::nexhealth::catalogue::Pair;
+
+/// The Secret with an API key.
+pub fn secret(name: &str, key: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"api-key": key}})
+}
+
+/// An account that reads its key from the Secret `nexhealth`, without a limit that would slow tests down.
+pub fn account(name: &str, base_url: &str) -> Value {
+    json!({
+        "kind": "ProviderAccount",
+        "metadata": {"name": name},
+        "spec": {
+            "nexHealth": {"apiKeySecretRef": {"name": "nexhealth"}},
+            "baseUrl": base_url,
+            "rateLimit": {"requestsPerMinute": 1_000_000, "burst": 10_000},
+        },
+    })
+}
+
+/// An endpoint that delivers to a URL of its own.
+pub fn endpoint(name: &str) -> Value {
+    json!({
+        "kind": "WebhookEndpoint",
+        "metadata": {"name": name},
+        "spec": {"targetUrl": format!("https://hooks.example.com/{name}")},
+    })
+}
+
+/// Events of practices.
+pub fn subscription(name: &str, endpoint: &str, practices: &[&str], events: &[Pair]) -> Value {
+    let mut object = shaped(name, endpoint, events);
+    object["spec"]["practices"] = json!(practices);
+    object
+}
+
+/// Events of every practice.
+pub fn all_practices(name: &str, endpoint: &str, except: &[&str], events: &[Pair]) -> Value {
+    let mut object = shaped(name, endpoint, events);
+    object["spec"]["allPractices"] = json!({"except": except});
+    object
+}
+
+/// Events without a practice.
+pub fn account_wide(name: &str, endpoint: &str, events: &[Pair]) -> Value {
+    let mut object = shaped(name, endpoint, events);
+    object["spec"]["accountWide"] = json!({});
+    object
+}
+
+fn shaped(name: &str, endpoint: &str, events: &[Pair]) -> Value {
+    let event = |pair: &Pair| json!({"resourceType": pair.resource_type, "event": pair.event});
+    json!({
+        "kind": "WebhookSubscription",
+        "metadata": {"name": name},
+        "spec": {"endpointRef": {"name": endpoint}, "events": events.iter().map(event).collect::<Vec<_>>()},
+    })
+}

@@ -1,0 +1,365 @@
+//! One test's own world: a namespace on the shared cluster, a provider, an operator, and a record of everything.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use external_webhooks::controller::Timing;
+use external_webhooks::plan::PlanTiming;
+use external_webhooks::provider::http::CallLimits;
+use external_webhooks::provider::realm::RealmTiming;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ApiResource, DeleteParams, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+use serde_json::Value;
+use testbed::control_plane::{ControlPlane, Namespace, shared};
+use testbed::nexhealth::{ApiKey, Mark, Mode, SimConfig, Simulator};
+use tokio::sync::OnceCell;
+
+use super::canary::{Place, leaks};
+use super::logs::Logs;
+use super::operator::{Operator, Settings, panics};
+use super::record::{KINDS, Object, Recorder};
+use super::{calls, rules, shapes};
+
+/// How long a test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Namespace and ServiceAccount of every operator under test.
+pub const OPERATORS: &str = "external-webhooks-system";
+const SERVICE_ACCOUNT: &str = "external-webhooks";
+
+/// The operator's kubeconfig: definitions and rights are installed by the first test that asks.
+static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
+
+async fn installed(cluster: &ControlPlane) -> PathBuf {
+    let install = || async {
+        cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
+        cluster.install_operator_rbac(OPERATORS).await.unwrap();
+        cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1
+    };
+    INSTALLED.get_or_init(install).await.clone()
+}
+
+/// The shared cluster, with our kinds on it, and the kubeconfig of the operator's ServiceAccount.
+pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
+    let cluster = shared().await;
+    let kubeconfig = installed(cluster).await;
+    (cluster, kubeconfig)
+}
+
+/// The operator's durations, in milliseconds instead of seconds.
+pub fn brief_timing() -> Timing {
+    let ms = Duration::from_millis;
+    Timing {
+        plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
+        realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
+        calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
+        observe_interval: Some(ms(300)),
+        backoff: (ms(10), ms(200)),
+        probe: (ms(20), ms(200)),
+        credentials_retry: Duration::from_secs(3600),
+        conflict: ms(5),
+        kube_call: Duration::from_secs(10),
+        secret_replaced: ms(300),
+        lease: ms(200),
+    }
+}
+
+/// How a world is made.
+pub struct WorldBuilder {
+    name: &'static str,
+    timing: Timing,
+    provider: SimConfig,
+}
+
+impl WorldBuilder {
+    /// Changes the operator's durations.
+    pub fn timing(mut self, edit: impl FnOnce(&mut Timing)) -> Self {
+        edit(&mut self.timing);
+        self
+    }
+
+    /// Nothing is noticed by looking now and then: only watches wake the operator.
+    pub fn watches_only(self) -> Self {
+        self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
+    }
+
+    /// Changes the provider.
+    pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
+        edit(&mut self.provider);
+        self
+    }
+
+    /// Makes everything but the objects; the operator does not run yet.
+    pub async fn prepare(self) -> World {
+        let (cluster, kubeconfig) = cluster().await;
+        let namespace = cluster.namespace(self.name).await.unwrap();
+        let client = cluster.admin();
+        let provider = Simulator::start(self.provider).await.unwrap();
+        let settings = Settings {
+            namespace: namespace.name().to_owned(),
+            allowed_base_urls: vec![provider.base_url()],
+            timing: self.timing,
+        };
+        World {
+            recorder: Recorder::start(&client, namespace.name()),
+            provider,
+            cluster,
+            client,
+            namespace,
+            settings,
+            kubeconfig,
+            logs: Logs::default(),
+            operator: None,
+            metrics: String::new(),
+        }
+    }
+
+    /// With a running operator, the account `default` and the Secret that holds its key.
+    pub async fn start(self) -> World {
+        let mut world = self.prepare().await;
+        world.start_operator();
+        world.apply([world.secret(), world.account("default")]).await;
+        world
+    }
+}
+
+/// See the module.
+pub struct World {
+    /// The provider.
+    pub provider: Simulator,
+    /// What happened to our objects.
+    pub recorder: Recorder,
+    /// The shared cluster.
+    pub cluster: &'static ControlPlane,
+    /// A client that may do everything.
+    pub client: Client,
+    /// The test's own namespace.
+    pub namespace: Namespace,
+    /// What the next operator is started with.
+    pub settings: Settings,
+    logs: Logs,
+    kubeconfig: PathBuf,
+    operator: Option<Operator>,
+    /// Metrics pages of operators that have ended.
+    metrics: String,
+}
+
+impl World {
+    /// A world with the usual provider: one organisation, one key, three practices, no rate limit.
+    pub fn named(name: &'static str) -> WorldBuilder {
+        let mut provider = SimConfig::default();
+        provider.switches.rate_limit = None;
+        let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
+        provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
+        WorldBuilder { name, timing: brief_timing(), provider }
+    }
+
+    /// The API key of the usual organisation.
+    pub fn api_key(&self) -> String {
+        self.provider.keys().remove(0)
+    }
+
+    /// The Secret with the API key.
+    pub fn secret(&self) -> Value {
+        shapes::secret("nexhealth", &self.api_key())
+    }
+
+    /// An account at this world's provider.
+    pub fn account(&self, name: &str) -> Value {
+        shapes::account(name, &self.provider.base_url())
+    }
+
+    /// Starts the operator.
+    pub fn start_operator(&mut self) {
+        assert!(self.operator.is_none(), "an operator runs already");
+        self.operator = Some(Operator::start(&self.kubeconfig, &self.settings, &self.logs));
+    }
+
+    /// Ends the operator as `SIGKILL` does.
+    pub async fn kill_operator(&mut self) {
+        let operator = self.operator.take().expect("an operator runs");
+        self.metrics.push_str(&operator.metrics.encode().unwrap());
+        operator.kill().await;
+    }
+
+    /// Ends the operator in an orderly way.
+    pub async fn stop_operator(&mut self) {
+        let operator = self.operator.take().expect("an operator runs");
+        self.metrics.push_str(&operator.metrics.encode().unwrap());
+        if let Err(error) = operator.stop().await {
+            panic!("the operator did not end well: {error}\n{}", self.report());
+        }
+    }
+
+    /// Applies objects, as a user does, and waits until the record has them.
+    pub async fn apply(&self, objects: impl IntoIterator<Item = Value>) {
+        let mut documents = Vec::new();
+        for mut object in objects {
+            object["metadata"]["namespace"] = Value::from(self.namespace.name());
+            if object["apiVersion"].is_null() {
+                object["apiVersion"] = Value::from("external-webhooks.io/v1alpha1");
+            }
+            documents.push(object.to_string());
+        }
+        let applied = self.cluster.apply_yaml(&documents.join("\n---\n")).await.unwrap();
+        for object in applied {
+            let kind = object.types.map(|types| types.kind).unwrap_or_default();
+            let name = object.metadata.name.unwrap_or_default();
+            let version = object.metadata.resource_version.and_then(|text| text.parse().ok()).unwrap_or_default();
+            if KINDS.contains(&kind.as_str()) {
+                self.until("the record has what was applied", |world| world.recorder.has_seen(&kind, &name, version))
+                    .await;
+            }
+        }
+    }
+
+    /// Asks for the deletion of an object and returns at once.
+    pub async fn delete(&self, kind: &str, name: &str) {
+        let gvk = GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace.name(), &resource);
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Secrets of the namespace.
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), self.namespace.name())
+    }
+
+    /// One value of a Secret.
+    pub async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
+        let secret = self.secrets().get_opt(name).await.unwrap()?;
+        Some(String::from_utf8(secret.data?.remove(key)?.0).unwrap())
+    }
+
+    /// Waits until this holds; fails with everything that is known if it does not.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self) {
+            if Instant::now() > deadline {
+                panic!("not within {PATIENCE:?}: {what}\n{}", self.report());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until an object satisfies this.
+    pub async fn wait(&self, kind: &str, name: &str, what: &str, holds: impl Fn(&Object) -> bool) -> Object {
+        let found = |world: &Self| world.recorder.get(kind, name).filter(|object| holds(object));
+        self.until(&format!("{kind} {name}: {what}"), |world| found(world).is_some()).await;
+        found(self).unwrap_or_else(|| self.recorder.get(kind, name).expect("it was there a moment ago"))
+    }
+
+    /// Waits until an object is ready as it is declared now.
+    pub async fn ready(&self, kind: &str, name: &str) -> Object {
+        self.wait(kind, name, "ready", Object::is_ready).await
+    }
+
+    /// Waits until every object is ready.
+    pub async fn all_ready(&self) {
+        let ready = |world: &Self| world.recorder.latest().values().all(|object| object.gone || object.is_ready());
+        self.until("everything ready", ready).await;
+    }
+
+    /// Waits until `Ready` says this, such as `False/Rejected`, about the present generation.
+    pub async fn says(&self, kind: &str, name: &str, ready: &str) -> Object {
+        let says = |object: &Object| object.is_current() && object.said("Ready") == ready;
+        self.wait(kind, name, &format!("Ready is {ready}"), says).await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn gone(&self, kind: &str, name: &str) {
+        self.until(&format!("{kind} {name} is gone"), |world| world.recorder.get(kind, name).is_none()).await;
+    }
+
+    /// Calls since a mark that could change something, by description.
+    pub fn writes(&self, since: Mark) -> BTreeMap<String, usize> {
+        calls::writes_of(&self.provider.calls_since(since))
+    }
+
+    /// Asserts exactly these changing calls since a mark, such as `[("POST row", 2)]`.
+    pub fn assert_writes<'a>(&self, since: Mark, expected: impl IntoIterator<Item = (&'a str, usize)>) {
+        let expected: BTreeMap<String, usize> =
+            expected.into_iter().map(|(what, count)| (what.to_owned(), count)).collect();
+        assert_eq!(self.writes(since), expected, "{}", self.report());
+    }
+
+    /// Whether the provider has exactly these live pairs, each once.
+    pub fn has_exactly(&self, pairs: &[(&str, &str)]) -> bool {
+        let mut wanted: Vec<(String, String)> =
+            pairs.iter().map(|(practice, event)| ((*practice).to_owned(), (*event).to_owned())).collect();
+        let live = self.provider.rows().into_iter().filter(|row| row.active);
+        let mut found: Vec<(String, String)> = live.map(|row| (row.subdomain.unwrap_or_default(), row.event)).collect();
+        wanted.sort();
+        found.sort();
+        wanted == found
+    }
+
+    /// Asserts that these pairs, live since the mark, never were without a live row and never had two.
+    pub fn assert_unbroken(&self, since: Mark, pairs: &[(&str, &str)]) {
+        for (practice, event) in pairs {
+            let gap = self.provider.was_ever_without_live_row(practice, event, since);
+            assert!(!gap, "{practice} {event} had a gap\n{}", self.report());
+            let twins = self.provider.had_two_live_rows(practice, event, since);
+            assert!(!twins, "{practice} {event} had two live rows\n{}", self.report());
+        }
+    }
+
+    /// Everything a person wants to see of a failure.
+    pub fn report(&self) -> String {
+        let mut text = String::from("--- objects\n");
+        for object in self.recorder.latest().values().filter(|object| !object.gone) {
+            text.push_str(&format!("{} {}: {}\n", object.kind, object.name(), object.value));
+        }
+        text.push_str("--- calls to the provider\n");
+        let calls = self.provider.ledger();
+        for call in &calls[calls.len().saturating_sub(60)..] {
+            let (fault, body) = (call.fault.unwrap_or_default(), call.body.as_ref().map(Value::to_string));
+            let status = call.status.map_or("-".to_owned(), |status| status.to_string());
+            let body = body.unwrap_or_default();
+            text.push_str(&format!("{} {} {} {status} {fault} {body}\n", call.seq, call.method, call.path));
+        }
+        text.push_str("--- the operator's log\n");
+        text.push_str(&self.logs.tail(60));
+        text
+    }
+
+    /// Ends the test: the operator stops in order, and what holds for every version of every object is checked.
+    pub async fn finish(mut self) {
+        if self.operator.is_some() {
+            let settled = |world: &Self| {
+                let latest = world.recorder.latest();
+                latest.values().all(|object| object.gone || object.is_current())
+            };
+            self.until("every status is about the present generation", settled).await;
+            self.stop_operator().await;
+        }
+        let broken = rules::breaches(&self.recorder.versions());
+        assert!(broken.is_empty(), "condition rules broken:\n{}\n{}", broken.join("\n"), self.report());
+        let leaked = self.leaks().await;
+        assert!(leaked.is_empty(), "secrets leaked:\n{}", leaked.join("\n"));
+        let panics = panics(self.namespace.name());
+        assert!(panics.is_empty(), "the operator panicked: {panics:?}");
+    }
+
+    async fn leaks(&self) -> Vec<String> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), self.namespace.name());
+        let events = events.list(&Default::default()).await.unwrap();
+        let objects: Vec<String> = self.recorder.versions().iter().map(|object| object.value.to_string()).collect();
+        let places = [
+            Place { name: "objects", text: objects.join("\n") },
+            Place { name: "Events", text: serde_json::to_string(&events.items).unwrap() },
+            Place { name: "the log", text: self.logs.text() },
+            Place { name: "/metrics", text: self.metrics.clone() },
+        ];
+        let mut secrets: Vec<(&'static str, String)> = Vec::new();
+        secrets.extend(self.provider.keys().into_iter().map(|key| ("an API key", key)));
+        secrets.extend(self.provider.tokens().into_iter().map(|token| ("a token", token)));
+        secrets.extend(self.provider.signing_keys().into_iter().map(|key| ("a signing key", key)));
+        leaks(&secrets, &places)
+    }
+}
