@@ -58,7 +58,6 @@ impl Main<'_> {
         let applied = stage.kubectl().apply(documents).await?;
         narrator.output(&applied);
         self.all_ready().await?;
-        self.table().await?;
         self.provider_has(&declared)?;
         let endpoints = stage.simulator.endpoints().len();
         narrator.done(&format!(
@@ -66,6 +65,10 @@ impl Main<'_> {
             declared.len()
         ));
         narrator.say(&format!("calls that took: {}", calls(&stage.simulator.calls_since(mark))));
+        narrator.say("(counters in the status follow within 10 s, so that many changes are one write)");
+        let counted = format!("--for=jsonpath={{.status.subscriptions.active}}={}", declared.len());
+        stage.kubectl().quiet(&["wait", &counted, "whe/intake", "-n", NAMESPACE, "--timeout=30s"]).await?;
+        self.table("hooks").await?;
         Ok(declared)
     }
 
@@ -182,7 +185,7 @@ impl Main<'_> {
             narrator.output(&stage.kubectl().apply(examples::read(&path, &base_url)?).await?);
         }
         self.all_ready().await?;
-        self.table().await?;
+        self.table("webhooksubscriptions").await?;
         let onboarding = stage.simulator.rows().iter().filter(|row| row.subdomain.is_none()).count();
         let everywhere = stage.simulator.endpoints().last().map(|last| stage.simulator.rows_on(last.id).len());
         if (onboarding, everywhere) != (2, Some(6)) {
@@ -254,8 +257,8 @@ impl Main<'_> {
         Ok(())
     }
 
-    async fn table(&self) -> Result<(), Failure> {
-        let table = self.stage.kubectl().show(self.narrator, &["get", "hooks", "-n", NAMESPACE]).await?;
+    async fn table(&self, kinds: &str) -> Result<(), Failure> {
+        let table = self.stage.kubectl().show(self.narrator, &["get", kinds, "-n", NAMESPACE]).await?;
         self.narrator.table(&table);
         Ok(())
     }
