@@ -7,11 +7,14 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::{info, warn};
 
 use super::cache::Cache;
 use super::context::Context;
 use super::error::PassError;
 use super::kinds::Controlled;
+use crate::api::ConditionType;
+use crate::plan::condition::{find, is_true};
 use crate::runtime::metrics::Verb;
 
 /// Writes for objects of one kind.
@@ -46,7 +49,9 @@ impl<K: Controlled> Writer<'_, K> {
     /// Replaces the status.
     pub async fn status(&self, object: &K, status: &impl Serialize) -> Result<Arc<K>, PassError> {
         let value = serde_json::to_value(status).map_err(|error| PassError::Kube(error.to_string()))?;
-        self.patch(object, true, "/status", value).await
+        let written = self.patch(object, true, "/status", value).await?;
+        tell(object, &written);
+        Ok(written)
     }
 
     /// Reads the object as it is now (quorum).
@@ -79,5 +84,21 @@ impl<K: Controlled> Writer<'_, K> {
         };
         self.context.wrote(K::METRIC, if status { Verb::PatchStatus } else { Verb::Patch });
         Ok(self.cache.wrote(written?))
+    }
+}
+
+/// Logs a change of `Ready`: whoever has only the log reads there what `kubectl describe` would say.
+fn tell<K: Controlled>(before: &K, after: &K) {
+    let ready = |object: &K| find(K::conditions(object), ConditionType::Ready).cloned();
+    let Some(now) = ready(after) else { return };
+    if ready(before).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+        return;
+    }
+    let (namespace, name) = (after.namespace().unwrap_or_default(), after.name_any());
+    let (ready, reason, text) = (now.status, now.reason, now.message);
+    if is_true(K::conditions(after), ConditionType::Stalled) {
+        warn!(kind = K::NAME, namespace, name, ready, reason, "{text}");
+    } else {
+        info!(kind = K::NAME, namespace, name, ready, reason, "{text}");
     }
 }
