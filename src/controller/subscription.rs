@@ -305,14 +305,14 @@ impl Pass<'_> {
             }
         }
         let told = [
-            (made, "Subscribed", "Create"),
-            (moved, "Moved", "Move"),
-            (switched, "Switched", "Switch"),
-            (deleted, "Unsubscribed", "Delete"),
+            (made, "Subscribed", "Create", "created"),
+            (moved, "Moved", "Move", "moved"),
+            (switched, "Switched", "Switch", "switched on or off"),
+            (deleted, "Unsubscribed", "Delete", "deleted"),
         ];
-        for (count, reason, action) in told {
+        for (count, reason, action, done) in told {
             if count > 0 {
-                let text = format!("{count} subscriptions at the provider: {}", action.to_lowercase());
+                let text = format!("{done} at the provider: {count}");
                 self.context.events.publish(&*self.object, &[Note::normal(reason, action, text)]).await;
             }
         }

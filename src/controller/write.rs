@@ -7,13 +7,14 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::cache::Cache;
 use super::context::Context;
 use super::error::PassError;
 use super::kinds::Controlled;
-use crate::api::ConditionType;
+use crate::api::{ConditionType, Reason};
+use crate::plan::Note;
 use crate::plan::condition::{find, is_true};
 use crate::runtime::metrics::Verb;
 
@@ -50,7 +51,9 @@ impl<K: Controlled> Writer<'_, K> {
     pub async fn status(&self, object: &K, status: &impl Serialize) -> Result<Arc<K>, PassError> {
         let value = serde_json::to_value(status).map_err(|error| PassError::Kube(error.to_string()))?;
         let written = self.patch(object, true, "/status", value).await?;
-        tell(object, &written);
+        if let Some(note) = tell(object, &written) {
+            self.context.events.publish(&*written, &[note]).await;
+        }
         Ok(written)
     }
 
@@ -87,18 +90,18 @@ impl<K: Controlled> Writer<'_, K> {
     }
 }
 
-/// Logs a change of `Ready`: whoever has only the log reads there what `kubectl describe` would say.
-fn tell<K: Controlled>(before: &K, after: &K) {
+/// A change of `Ready`: a log line, or the Event (which is one too) where only a person will help.
+fn tell<K: Controlled>(before: &K, after: &K) -> Option<Note> {
     let ready = |object: &K| find(K::conditions(object), ConditionType::Ready).cloned();
-    let Some(now) = ready(after) else { return };
+    let now = ready(after)?;
     if ready(before).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
-        return;
+        return None;
+    }
+    if is_true(K::conditions(after), ConditionType::Stalled) {
+        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == now.reason)?;
+        return Some(Note::warning(reason.as_str(), "Reconcile", now.message));
     }
     let (namespace, name) = (after.namespace().unwrap_or_default(), after.name_any());
-    let (ready, reason, text) = (now.status, now.reason, now.message);
-    if is_true(K::conditions(after), ConditionType::Stalled) {
-        warn!(kind = K::NAME, namespace, name, ready, reason, "{text}");
-    } else {
-        info!(kind = K::NAME, namespace, name, ready, reason, "{text}");
-    }
+    info!(kind = K::NAME, namespace, name, ready = now.status, reason = now.reason, "{}", now.message);
+    None
 }

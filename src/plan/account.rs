@@ -96,7 +96,7 @@ pub fn held_up(report: Report, endpoints: &[String]) -> Report {
     let names = endpoints.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let more = if endpoints.len() > 5 { " and others" } else { "" };
     let message = format!(
-        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them first"
+        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them first (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider)"
     );
     let blocked = Verdict::new(ConditionType::DeletionBlocked, Is::True, Reason::InUse, message.clone());
     let mut held = Report::waiting(Reason::Deleting, message).with(blocked);
