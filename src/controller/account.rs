@@ -209,7 +209,7 @@ fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, Stri
     };
     match check_api_key(value) {
         Ok(()) => Ok(value.clone()),
-        Err(remedy) => Err(format!("the API key in the Secret {name:?} under {key:?} cannot be used: {remedy}")),
+        Err(remedy) => Err(format!("the API key in the Secret {name:?} under {key:?} {remedy}")),
     }
 }
 

@@ -97,7 +97,7 @@ pub fn held_up(finding: &AccountFinding, endpoints: &[String]) -> Report {
     let names = endpoints.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let more = if endpoints.len() > 5 { " and others" } else { "" };
     let mut message = format!(
-        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them, or see their conditions"
+        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them, or see their conditions (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider)"
     );
     if let Some(trouble) = finding.blocks() {
         message = format!("{message}. The account itself cannot be used: {trouble}");
