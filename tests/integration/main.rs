@@ -5,5 +5,13 @@
 //! for every version of every object, and looks for secrets wherever they must not be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
+mod bad_input;
+mod catalogue;
+mod counts;
+mod crash;
+mod deletion;
+mod edits;
+mod faults;
 mod lifecycle;
+mod secrets;
 mod support;
