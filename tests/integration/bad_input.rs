@@ -62,7 +62,7 @@ async fn key_that_ends_in_a_newline() {
     drop(world);
     let world = with_secret("newline", Some(secret("nexhealth", &key))).await;
     let object = world.says("ProviderAccount", "default", "False/CredentialsRejected").await;
-    assert!(object.message("Ready").contains("newline"), "{}", object.value);
+    assert!(object.message("Ready").contains("line break"), "{}", object.value);
     assert!(world.provider.ledger().is_empty());
     healed_by_the_secret(world).await;
 }

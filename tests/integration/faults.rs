@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::nexhealth::{Fault, MadeUp, Mark, Matcher, When};
+use testbed::nexhealth::{Fault, HookAction, MadeUp, Mark, Matcher, When};
 
 use crate::support::{LAKESIDE, SUNSHINE, World, describe, endpoint, events, pairs, subscription};
 
@@ -143,10 +143,25 @@ async fn all_rows_deleted_by_hand_are_made_again_after_a_second_look() {
     let events = events(12);
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
+    // No list is answered before all of them are gone.
+    let (done, wait) = tokio::sync::watch::channel(false);
+    world.provider.on_request(move |call| match describe(call).as_str() {
+        "GET row" => {
+            let mut wait = wait.clone();
+            HookAction::wait(async move { drop(wait.wait_for(|done| *done).await) })
+        }
+        _ => HookAction::Proceed,
+    });
+    world
+        .until("every list waits", |world| {
+            world.provider.ledger().last().is_some_and(|call| describe(call) == "GET row" && call.status.is_none())
+        })
+        .await;
     let mark = world.provider.mark();
     for row in world.provider.rows() {
         world.provider.edit().delete_row(row.id);
     }
+    done.send_replace(true);
     world.until("healed", |world| world.has_exactly(&pairs(&[SUNSHINE], &events))).await;
     world.all_ready().await;
     world.assert_writes(mark, [("POST row", 12)]);
@@ -159,6 +174,7 @@ fn assert_looked_twice(world: &World, since: Mark, look: &str, made: &str) {
     let calls = world.provider.calls_since(since);
     let first = calls.iter().position(|call| describe(call) == made).expect(made);
     let looks: Vec<_> = calls[..first].iter().filter(|call| describe(call) == look).collect();
+    assert!(!looks.is_empty(), "{:?}\n{}", calls, world.report());
     let gap = world.settings.timing.plan.absence_gap;
     let between = looks.last().unwrap().at.duration_since(looks[0].at);
     assert!(looks.len() >= 2 && Duration::try_from(between).unwrap() >= gap, "{}", world.report());

@@ -9,7 +9,7 @@ mod rules;
 mod shapes;
 mod world;
 
-pub use calls::describe;
+pub use calls::{describe, tally};
 pub use record::Object;
 pub use shapes::*;
 pub use world::{OPERATORS, PATIENCE, World, cluster};

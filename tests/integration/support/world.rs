@@ -303,7 +303,7 @@ impl World {
 
     /// Calls since a mark that could change something, by description.
     pub fn writes(&self, since: Mark) -> BTreeMap<String, usize> {
-        calls::writes_of(&self.provider.calls_since(since))
+        calls::tally(self.provider.calls_since(since).iter().filter(|call| call.is_write()))
     }
 
     /// Asserts exactly these changing calls since a mark, such as `[("POST row", 2)]`.
