@@ -11,9 +11,11 @@ use kube::ResourceExt;
 use super::accounts::RealmHandle;
 use super::claims;
 use super::context::{Context, LastRead};
+use super::definition;
 use super::driver::{Done, MAX_STEPS};
 use super::error::PassError;
 use super::memory::Memory;
+use super::request;
 use super::secrets;
 use super::write::Writer;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
@@ -44,7 +46,7 @@ pub struct EndpointMind {
 /// One pass.
 pub async fn pass(context: &Arc<Context>, object: Arc<WebhookEndpoint>) -> Result<Done, PassError> {
     let memory = context.endpoint_memory.of(&object.uid().unwrap_or_default());
-    let mut pass = Pass { context, memory, object };
+    let mut pass = Pass { context, memory, object, answered: None, definition: None };
     for _ in 0..MAX_STEPS {
         if let Some(done) = pass.step().await? {
             return Ok(done);
@@ -57,6 +59,10 @@ struct Pass<'a> {
     context: &'a Arc<Context>,
     memory: Arc<Memory<EndpointMind>>,
     object: Arc<WebhookEndpoint>,
+    /// The request for a fresh observation that this pass has answered.
+    answered: Option<String>,
+    /// Whether the CRD is going, once this pass has looked.
+    definition: Option<bool>,
 }
 
 impl Pass<'_> {
@@ -70,6 +76,9 @@ impl Pass<'_> {
         let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
         let realm = account.as_ref().and_then(|account| account.realm.clone());
         self.adjust(realm.as_deref());
+        if let Some(handle) = &realm {
+            self.answer(handle).await?;
+        }
         let (remote, listed_keys) = realm.as_ref().map(|handle| self.remote(handle)).unwrap_or_default();
         let secret = self.secret(&listed_keys).await?;
         let now = Timestamp::now();
@@ -82,7 +91,7 @@ impl Pass<'_> {
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
                 leaving_subscriptions: claims::leaving(self.context, &self.object),
-                memory: mind.plan.clone(),
+                memory: EndpointMemory { definition_going: self.definition == Some(true), ..mind.plan.clone() },
                 process_started: self.context.process_started,
                 predecessor: self.context.timing.lease,
                 now,
@@ -97,6 +106,10 @@ impl Pass<'_> {
         plan: EndpointPlan,
         handle: Option<Arc<RealmHandle>>,
     ) -> Result<Option<Done>, PassError> {
+        let mut plan = plan;
+        if let Some(answered) = &self.answered {
+            plan.status.last_handled_reconcile_at = Some(answered.clone());
+        }
         let realm = handle.as_ref().map(|handle| handle.realm.clone());
         match (&plan.step, realm) {
             (EndpointStep::AddFinalizer, _) => {
@@ -124,6 +137,9 @@ impl Pass<'_> {
                 let answer = realm.patch_endpoint(id, patch).await.map(drop);
                 self.changed(&realm, id, answer).await?;
             }
+            (EndpointStep::Delete(_) | EndpointStep::DeleteRows(_), Some(_)) if self.is_first_delete() => {
+                self.definition = Some(definition::is_going::<WebhookEndpoint>(self.context).await?);
+            }
             (EndpointStep::Delete(id), Some(realm)) => {
                 let answer = realm.delete_endpoint(id).await;
                 self.deleted(&realm, id, answer).await?;
@@ -150,6 +166,26 @@ impl Pass<'_> {
             (EndpointStep::Rest, _) | (_, None) => return self.rest(&plan).await.map(Some),
         }
         Ok(None)
+    }
+
+    /// A person asked for a fresh look: list now, once.
+    async fn answer(&mut self, handle: &RealmHandle) -> Result<(), PassError> {
+        let status = self.object.status.as_ref();
+        let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
+        let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
+        let Some(asked) = asked else { return Ok(()) };
+        let held = status.and_then(|status| status.remote_id.as_deref()).map(RemoteId::new);
+        self.list_world(&handle.realm).await?;
+        if let Some(id) = held {
+            self.list_rows(&handle.realm, &id).await?;
+        }
+        self.memory.plan().secret = LastRead::Unknown;
+        self.answered = Some(asked);
+        Ok(())
+    }
+
+    fn is_first_delete(&self) -> bool {
+        self.definition.is_none() && self.object.metadata.deletion_timestamp.is_some()
     }
 
     async fn rest(&mut self, plan: &EndpointPlan) -> Result<Done, PassError> {
