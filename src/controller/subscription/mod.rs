@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 use observe::Surroundings;
 pub use observe::link;
 
-use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
