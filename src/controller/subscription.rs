@@ -81,7 +81,7 @@ impl Pass<'_> {
         let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
-        let old = self.old_endpoints(&namespace, &around, catalogue);
+        let old = self.old_endpoints(&namespace, &around);
         let plan = {
             let memory = self.memory.plan();
             let decide = |rows: Option<&dyn RemoteRows>| {
@@ -162,7 +162,7 @@ impl Pass<'_> {
     }
 
     /// Endpoints that `status.applied` names besides the present one, as far as some object still holds them.
-    fn old_endpoints(&self, namespace: &str, around: &Surroundings, catalogue: &Catalogue) -> OldEndpoints {
+    fn old_endpoints(&self, namespace: &str, around: &Surroundings) -> OldEndpoints {
         let mut old = OldEndpoints::default();
         let Some(applied) = self.object.status.as_ref().and_then(|status| status.applied.as_ref()) else { return old };
         let here = match &around.link {
@@ -175,7 +175,15 @@ impl Pass<'_> {
             // Its own deletion takes the rows along.
             let goes =
                 holder.metadata.deletion_timestamp.is_some() && holder.spec.deletion_policy == DeletionPolicy::Delete;
-            let Some(handle) = claims::realm_of(self.context, &holder).filter(|_| !goes) else { continue };
+            if goes {
+                continue;
+            }
+            let Some(handle) = claims::realm_of(self.context, &holder) else {
+                old.unreachable.push(RemoteId::new(id));
+                continue;
+            };
+            // The realm's own: the object's present endpoint may have none.
+            let catalogue = handle.realm.provider().catalogue();
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
             let id = RemoteId::new(id);
             let there = self.siblings(namespace, &holder.name_any());
@@ -197,6 +205,9 @@ impl Pass<'_> {
                 }
                 if same_realm {
                     old.same_realm.push(id.clone());
+                }
+                if !mirror.settled(&id) {
+                    old.unsettled.push(id.clone());
                 }
             });
         }
