@@ -19,6 +19,9 @@ pub mod subscription_deletion;
 pub mod subscription_report;
 pub mod target;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
