@@ -201,7 +201,7 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
 fn secret_conflict(object: &WebhookEndpoint) -> Report {
     let name = secret_name(object);
     let message = format!(
-        "the Secret {name:?} exists and is not this endpoint's; it is never overwritten. Delete or rename it, or create a WebhookEndpoint with another spec.signingSecret.name"
+        "the Secret {name:?} is somebody else's, so it is never overwritten and no key can be published: delete that Secret if nobody needs it, or delete this WebhookEndpoint and create it with another spec.signingSecret.name"
     );
     Report::stalled(Reason::SecretConflict, message.clone()).with(Verdict::new(
         ConditionType::SecretPublished,
