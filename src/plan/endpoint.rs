@@ -17,7 +17,7 @@ use crate::provider::model::{Absence, EndpointPatch, NewEndpoint, RemoteEndpoint
 use crate::signing::SecretText;
 
 pub(super) use draft::Draft;
-use held::{in_sync, maintain};
+use held::{difference, in_sync, maintain};
 
 /// Everything an endpoint's plan may look at.
 pub struct EndpointInput<'a> {
@@ -224,18 +224,37 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
     if pending.is_some() && !remote.listed_since_intent {
         return draft.step(EndpointStep::ListEndpoints);
     }
+    // rules.md *Create*, key unreadable: the empty one goes first, so that there is never more than one of them.
+    if let Some(id) = remote.removing.first() {
+        let refusal = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
+        return match refusal {
+            None => draft.step(EndpointStep::Delete(id.clone())),
+            Some(refusal) => {
+                let again = refusal.left(input.now, input.timing);
+                draft.rest(unreadable_and_stuck(id, refusal), Some(again))
+            }
+        };
+    }
+    if !draft.status.removing.is_empty() {
+        if !remote.removing_gone {
+            return draft.step(EndpointStep::ListEndpoints);
+        }
+        draft.status.removing.clear();
+    }
     let (ours, foreign) = match create::judge(&remote.same_url, &intents, input.memory.made.as_ref(), input.timing) {
         create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
         create::Verdict::Judged { ours, foreign } => (ours, foreign),
     };
-    if let Some(keep) = ours.first() {
+    // An id that a 201 named is ours beyond doubt; a lower one is a twin of it only if a POST before it was lost.
+    let made = input.memory.made.as_ref().filter(|made| !may_be_lost(input) && ours.contains(made));
+    if let Some(keep) = made.or(ours.first()) {
         return take(input, draft, keep);
     }
     if let Some(id) = foreign.first() {
         return draft.rest(remote_exists(id), None);
     }
     if let Some(refusal) = refused {
-        return draft.rest(rejected(refusal), None);
+        return draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing)));
     }
     if let Some(look_after) = remote.uncertain {
         let wait = elapsed(input.now, look_after);
@@ -262,16 +281,13 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> Endpo
     };
     let Some(key) = &endpoint.key else {
         // An empty endpoint whose key nobody will ever know is of no use: name it as on its way out, then make another.
-        if !draft.status.removing.iter().any(|removing| removing == id.as_str()) {
-            draft.status.removing.push(id.as_str().to_owned());
-            return draft.acknowledge(progressing("the new remote endpoint shows no key; replacing it"));
-        }
-        return draft.step(EndpointStep::Delete(id.clone()));
+        draft.status.removing.push(id.as_str().to_owned());
+        return draft.acknowledge(progressing("the new remote endpoint shows no key; replacing it"));
     };
     if !published(&input.secret, key) {
         return draft.step(EndpointStep::PublishSecret(id.clone()));
     }
-    let lost = input.memory.lost_post.is_some() || !input.memory.intent_is_mine;
+    let lost = may_be_lost(input);
     let pending = draft.status.pending_create.take();
     if let Some(PendingCreate { since, seen_remote_ids }) = pending {
         let until = wire_time(input.now);
@@ -284,7 +300,15 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> Endpo
         format!("remote endpoint {id} delivers to {}", target::shown(&endpoint.target_url)),
     );
     draft.notes.push(note);
+    if difference(input, endpoint) != EndpointPatch::default() {
+        return draft.acknowledge(progressing("the spec was edited while the remote endpoint was made; changing it"));
+    }
     in_sync(input, draft, endpoint, EndpointStep::Acknowledge)
+}
+
+/// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.
+fn may_be_lost(input: &EndpointInput<'_>) -> bool {
+    input.memory.lost_post.is_some() || !input.memory.intent_is_mine
 }
 
 fn published(secret: &SecretView, key: &SecretText) -> bool {
@@ -300,6 +324,14 @@ fn remote_exists(id: &RemoteId) -> Report {
         "the provider already has endpoint {id} with this target URL, and this object did not make it; a second one would deliver each event twice. Delete it at the provider, or give spec.targetUrl a distinguishing path or query"
     );
     Report::stalled(Reason::RemoteExists, message)
+}
+
+fn unreadable_and_stuck(id: &RemoteId, refusal: Refusal) -> Report {
+    let message = format!(
+        "the provider shows no key for its new endpoint {id} and refuses to delete it (HTTP {}): delete it there; another one is made then",
+        refusal.status
+    );
+    Report::stalled(Reason::KeyUnreadable, message)
 }
 
 fn rejected(refusal: Refusal) -> Report {

@@ -141,7 +141,7 @@ fn remove(input: &EndpointInput<'_>, draft: Draft<'_>, id: &RemoteId) -> Endpoin
                 "the provider refuses to delete remote endpoint {id} (HTTP {}): delete it there. {WAY_OUT}",
                 refusal.status
             );
-            blocked(draft, Reason::RemoteNotDeleted, &message, None)
+            blocked(draft, Reason::RemoteNotDeleted, &message, Some(refusal.left(input.now, input.timing)))
         }
     }
 }

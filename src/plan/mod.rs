@@ -20,6 +20,9 @@ pub mod subscription_deletion;
 pub mod subscription_report;
 pub mod target;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -111,7 +114,12 @@ pub struct Refusal {
 impl Refusal {
     /// Whether it is still believed.
     pub fn holds(&self, now: Timestamp, timing: &PlanTiming) -> bool {
-        elapsed(self.at, now) < timing.rejected
+        !self.left(now, timing).is_zero()
+    }
+
+    /// How long it is still believed.
+    pub fn left(&self, now: Timestamp, timing: &PlanTiming) -> Duration {
+        timing.rejected.saturating_sub(elapsed(self.at, now))
     }
 }
 

@@ -112,12 +112,33 @@ fn resolve(event: &Declared, practice: Option<&Result<Arc<str>, ItemProblem>>) -
     Ok(RowKey { practice, resource_type, event: event.name.clone() })
 }
 
-/// How an event is named in `applied`: plainly where the catalogue gives its resource type, else with it.
+/// How an event is named in `applied`: plainly where the catalogue gives its resource type, else as `resourceType/event`,
+/// with an empty type where nobody knows one. A `/` of the type itself is escaped, so that the name can be read back.
 fn applied_name(spec: &EventSpec, catalogue: &Catalogue) -> String {
-    let known = catalogue.find(&spec.event).map(|known| &*known.resource_type);
-    match spec.resource_type.as_deref() {
-        Some(written) if known != Some(written) => format!("{written}/{}", spec.event),
-        _ => spec.event.clone(),
+    let event = &spec.event;
+    let known = catalogue.find(event).map(|known| &*known.resource_type);
+    let plain = !event.contains('/');
+    match (spec.resource_type.as_deref(), known) {
+        (Some(written), known) if known != Some(written) => format!("{}/{event}", escaped(written)),
+        (_, Some(known)) if !plain => format!("{}/{event}", escaped(known)),
+        (None, None) if !plain => format!("/{event}"),
+        _ => event.clone(),
+    }
+}
+
+fn escaped(resource_type: &str) -> String {
+    resource_type.replace('%', "%25").replace('/', "%2F")
+}
+
+/// The resource type and event that [`applied_name`] has named; `None` where no row can have been made.
+fn named(name: &str, catalogue: &Catalogue) -> Option<(Arc<str>, Arc<str>)> {
+    match name.split_once('/') {
+        Some(("", _)) => None,
+        Some((written, event)) => {
+            let resource_type = written.replace("%2F", "/").replace("%25", "%");
+            Some((Arc::from(resource_type), Arc::from(event)))
+        }
+        None => catalogue.find(name).map(|known| (known.resource_type.clone(), known.event.clone())),
     }
 }
 
@@ -140,8 +161,11 @@ pub fn as_applied(spec: &WebhookSubscriptionSpec, endpoint: &str, catalogue: &Ca
 pub fn union(old: &Applied, new: &Applied) -> Applied {
     let endpoint = old.endpoint_remote_id.clone().or_else(|| new.endpoint_remote_id.clone());
     let mut moving = old.moving_endpoint_remote_ids.clone();
-    if new.endpoint_remote_id != endpoint {
-        moving.extend(new.endpoint_remote_id.clone().filter(|id| !old.moving_endpoint_remote_ids.contains(id)));
+    moving.retain(|id| Some(id) != endpoint.as_ref());
+    for id in new.endpoint_remote_id.iter().chain(&new.moving_endpoint_remote_ids) {
+        if Some(id) != endpoint.as_ref() && !moving.contains(id) {
+            moving.push(id.clone());
+        }
     }
     let practices = merged(&old.scope.practices, &new.scope.practices);
     let all_practices = match (&old.scope.all_practices, &new.scope.all_practices) {
@@ -174,14 +198,15 @@ pub fn covers(old: &Applied, new: &Applied) -> bool {
     let endpoints = new
         .endpoint_remote_id
         .iter()
+        .chain(&new.moving_endpoint_remote_ids)
         .all(|id| old.endpoint_remote_id.as_ref() == Some(id) || old.moving_endpoint_remote_ids.contains(id));
-    let practices = match (&old.scope.all_practices, &new.scope.all_practices) {
-        (Some(a), Some(b)) => a.except.iter().all(|name| b.except.contains(name)),
-        (None, Some(_)) => false,
-        (_, None) => all(&old.scope.practices, &new.scope.practices),
+    let every_practice = match (&old.scope.all_practices, &new.scope.all_practices) {
+        (Some(a), Some(b)) => all(&b.except, &a.except),
+        (a, b) => a.is_some() || b.is_none(),
     };
     endpoints
-        && practices
+        && every_practice
+        && all(&old.scope.practices, &new.scope.practices)
         && all(&old.events, &new.events)
         && (old.scope.account_wide.is_some() || new.scope.account_wide.is_none())
         && (old.active == new.active || old.active.is_none())
@@ -202,14 +227,7 @@ pub fn applied(applied: &Applied, catalogue: &Catalogue, rows: &dyn RemoteRows) 
         practices.push((None, None));
     }
     let mut pairs = Vec::new();
-    for name in &applied.events {
-        let (resource_type, event): (Arc<str>, Arc<str>) = match name.split_once('/') {
-            Some((resource_type, event)) => (Arc::from(resource_type), Arc::from(event)),
-            None => match catalogue.find(name) {
-                Some(known) => (known.resource_type.clone(), known.event.clone()),
-                None => continue,
-            },
-        };
+    for (resource_type, event) in applied.events.iter().filter_map(|name| named(name, catalogue)) {
         for (practice, key) in &practices {
             let key = RowKey { practice: key.clone(), resource_type: resource_type.clone(), event: event.clone() };
             pairs.push((practice.clone(), key));

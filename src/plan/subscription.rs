@@ -61,6 +61,10 @@ pub struct OldEndpoints {
     pub rows: Vec<OldRow>,
     /// Those of the same realm.
     pub same_realm: Vec<RemoteId>,
+    /// Those whose last list of rows is older than our last write there.
+    pub unsettled: Vec<RemoteId>,
+    /// Those that cannot be asked now, because the account of their object cannot be used.
+    pub unreachable: Vec<RemoteId>,
 }
 
 /// Everything a subscription's plan may look at.

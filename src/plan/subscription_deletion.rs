@@ -1,12 +1,14 @@
 //! rules.md *Deletion* for a subscription: every row of ours goes, except what another object declares.
 
+use std::time::Duration;
+
 use super::condition::{Is, Report, Verdict};
 use super::pairs;
 use super::row_calls::{BATCH, RowCall};
 use super::subscription::{Draft, EndpointLink, SubscriptionInput, SubscriptionPlan, SubscriptionStep};
 use super::{AccountView, Note};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
-use crate::provider::model::{RemoteId, RemoteRow, RemoteRows};
+use crate::provider::model::{RemoteId, RemoteRow};
 
 const WAY_OUT: &str = "To leave the remote subscriptions there instead, set spec.deletionPolicy: Orphan on this object";
 
@@ -34,39 +36,19 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         EndpointLink::NotFound | EndpointLink::NotReady => None,
         EndpointLink::Usable { remote_id, .. } => Some(remote_id),
     };
-    if here.is_none() && input.old.rows.is_empty() && input.old.unlisted.is_empty() {
-        return draft.step(SubscriptionStep::RemoveFinalizer);
-    }
-    let account = &input.account.1;
-    let Some(rows) = input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. })) else {
-        return match &input.account.0 {
-            AccountView::NotFound => blocked(
-                draft,
-                Reason::AccountNotFound,
-                &format!(
-                    "the ProviderAccount {account:?} is gone, and with it the key to delete the remote subscriptions: create it again. {WAY_OUT}"
-                ),
-            ),
-            AccountView::NotReady(why) => blocked(
-                draft,
-                Reason::AccountNotReady,
-                &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
-            ),
-            _ => blocked(
-                draft,
-                Reason::ProviderUnavailable,
-                &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),
-            ),
-        };
-    };
-    if rows.practice_names().is_none() {
-        return draft.step(SubscriptionStep::ListPractices);
-    }
-    if let Some(id) = input.old.unlisted.first().or(here.filter(|id| !rows.known(id))) {
-        return draft.step(SubscriptionStep::ListRows(id.clone()));
-    }
-    let (mut doomed, mut handed) = (Vec::new(), false);
+    let mut doomed: Vec<RemoteRow> =
+        input.old.rows.iter().filter(|old| !old.declared_there).map(|old| old.row.clone()).collect();
+    let mut handed = false;
     if let Some(here) = here {
+        let Some(rows) = input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. })) else {
+            return no_account(input, draft);
+        };
+        if rows.practice_names().is_none() {
+            return draft.step(SubscriptionStep::ListPractices);
+        }
+        if !rows.known(here) {
+            return draft.step(SubscriptionStep::ListRows(here.clone()));
+        }
         for (practice, key) in pairs::applied(&applied, input.catalogue, rows) {
             let there = rows.rows(here, &key);
             if input.siblings.iter().any(|sibling| sibling.declares(practice.as_deref(), &key, input.catalogue)) {
@@ -76,34 +58,74 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
             }
         }
     }
-    doomed.extend(input.old.rows.iter().filter(|old| !old.declared_there).map(|old| old.row.clone()));
-    remove(input, draft, rows, here, doomed, handed)
+    if let Some(id) = input.old.unlisted.first() {
+        return draft.step(SubscriptionStep::ListRows(id.clone()));
+    }
+    remove(input, draft, here, doomed, handed)
+}
+
+fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPlan {
+    let account = &input.account.1;
+    match &input.account.0 {
+        AccountView::NotFound => blocked(
+            draft,
+            Reason::AccountNotFound,
+            &format!(
+                "the ProviderAccount {account:?} is gone, and with it the key to delete the remote subscriptions: create it again. {WAY_OUT}"
+            ),
+            None,
+        ),
+        AccountView::NotReady(why) => blocked(
+            draft,
+            Reason::AccountNotReady,
+            &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
+            None,
+        ),
+        AccountView::Unavailable { .. } | AccountView::Ready { .. } => blocked(
+            draft,
+            Reason::ProviderUnavailable,
+            &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),
+            None,
+        ),
+    }
 }
 
 fn remove(
     input: &SubscriptionInput<'_>,
     mut draft: Draft<'_>,
-    rows: &dyn RemoteRows,
     here: Option<&RemoteId>,
     doomed: Vec<RemoteRow>,
     handed: bool,
 ) -> SubscriptionPlan {
-    let holds = |id: &RemoteId| {
-        let refusal = input.memory.undeletable.get(id);
-        refusal.is_some_and(|refusal| refusal.holds(input.now, input.timing))
+    let refusal = |row: &RemoteRow| {
+        let refusal = input.memory.undeletable.get(&row.id).copied();
+        refusal.filter(|refusal| refusal.holds(input.now, input.timing))
     };
-    if let Some(stuck) = doomed.iter().find(|row| holds(&row.id)) {
-        let message = format!("the provider refuses to delete subscription {}: delete it there. {WAY_OUT}", stuck.id);
-        return blocked(draft, Reason::RemoteNotDeleted, &message);
-    }
-    if !doomed.is_empty() {
-        let calls = doomed.into_iter().take(BATCH).map(|row| RowCall::Delete { row }).collect();
+    // Each fails alone: what can be deleted goes before anything is said of the rest.
+    let calls: Vec<RowCall> = doomed
+        .iter()
+        .filter(|row| refusal(row).is_none())
+        .take(BATCH)
+        .cloned()
+        .map(|row| RowCall::Delete { row })
+        .collect();
+    if !calls.is_empty() {
         return draft.step(SubscriptionStep::Calls(calls));
     }
+    if let Some((stuck, refusal)) = doomed.iter().find_map(|row| Some((&row.id, refusal(row)?))) {
+        let message = format!("the provider refuses to delete subscription {stuck}: delete it there. {WAY_OUT}");
+        return blocked(draft, Reason::RemoteNotDeleted, &message, Some(refusal.left(input.now, input.timing)));
+    }
     // rules.md *Absence*: a DELETE's 2xx is confirmed by a good list that started after it.
-    let ids = here.into_iter().chain(input.old.same_realm.iter());
-    if let Some(unsettled) = ids.into_iter().find(|id| !rows.settled(id)) {
+    let unsettled = here.filter(|id| !input.rows.is_some_and(|rows| rows.settled(id)));
+    if let Some(unsettled) = unsettled.or(input.old.unsettled.first()) {
         return draft.step(SubscriptionStep::ListRows(unsettled.clone()));
+    }
+    if let Some(id) = input.old.unreachable.first() {
+        let message = format!(
+            "subscriptions on remote endpoint {id}, where this object was before, go when the account there can be used; see its conditions. {WAY_OUT}"
+        );
+        return blocked(draft, Reason::AccountNotReady, &message, Some(input.timing.outage_grace));
     }
     if handed {
         let text = "some subscriptions stay, because other WebhookSubscriptions on the endpoint declare them";
@@ -112,7 +134,7 @@ fn remove(
     draft.step(SubscriptionStep::RemoveFinalizer)
 }
 
-fn blocked(draft: Draft<'_>, reason: Reason, message: &str) -> SubscriptionPlan {
+fn blocked(draft: Draft<'_>, reason: Reason, message: &str, again: Option<Duration>) -> SubscriptionPlan {
     let verdict = Verdict::new(ConditionType::DeletionBlocked, Is::True, reason, message);
-    draft.rest(Report::waiting(Reason::Deleting, message).with(verdict), None)
+    draft.rest(Report::waiting(Reason::Deleting, message).with(verdict), again)
 }

@@ -75,7 +75,8 @@ impl Pass<'_> {
         let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
-        let old = self.old_endpoints(&namespace, &around, catalogue);
+        let old = self.old_endpoints(&namespace, &around);
+        self.forget_fresh(&around);
         let plan = {
             let memory = self.memory.plan();
             let decide = |rows: Option<&dyn RemoteRows>| {
@@ -170,7 +171,6 @@ impl Pass<'_> {
             }
             SubscriptionStep::Rest => {
                 self.write_status(&plan.status, &plan.notes).await?;
-                self.grow_old(around);
                 return Ok(Some(Done::rest(plan.again)));
             }
         }
@@ -186,11 +186,13 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// A pair whose row was seen is new no longer: its absence from now on is a loss.
-    fn grow_old(&self, around: &Surroundings) {
+    /// Pairs that have a row now: should it go missing, that is a loss like any other (rules.md *Absence*).
+    fn forget_fresh(&self, around: &Surroundings) {
         let (EndpointLink::Usable { remote_id, .. }, Some(handle)) = (&around.link, &around.realm) else { return };
         let mut mind = self.memory.plan();
-        handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
+        if !mind.plan.fresh.is_empty() {
+            handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
+        }
     }
 
     /// While an object works its counters are written now and then, so that a person sees it move.

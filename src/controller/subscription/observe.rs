@@ -12,7 +12,7 @@ use crate::plan::AccountView;
 use crate::plan::condition::find;
 use crate::plan::pairs::{self, Sibling};
 use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
-use crate::provider::model::{Catalogue, RemoteId};
+use crate::provider::model::{RemoteId, RemoteRows};
 
 /// What stands around the object: its endpoint object, account and realm.
 pub(super) struct Surroundings {
@@ -61,7 +61,7 @@ impl Pass<'_> {
     }
 
     /// Endpoints that `status.applied` names besides the present one, as far as some object still holds them.
-    pub(super) fn old_endpoints(&self, namespace: &str, around: &Surroundings, catalogue: &Catalogue) -> OldEndpoints {
+    pub(super) fn old_endpoints(&self, namespace: &str, around: &Surroundings) -> OldEndpoints {
         let mut old = OldEndpoints::default();
         let Some(applied) = self.object.status.as_ref().and_then(|status| status.applied.as_ref()) else { return old };
         let here = match &around.link {
@@ -74,7 +74,15 @@ impl Pass<'_> {
             // Its own deletion takes the rows along.
             let goes =
                 holder.metadata.deletion_timestamp.is_some() && holder.spec.deletion_policy == DeletionPolicy::Delete;
-            let Some(handle) = claims::realm_of(self.context, &holder).filter(|_| !goes) else { continue };
+            if goes {
+                continue;
+            }
+            let Some(handle) = claims::realm_of(self.context, &holder) else {
+                old.unreachable.push(RemoteId::new(id));
+                continue;
+            };
+            // The realm's own: the object's present endpoint may have none.
+            let catalogue = handle.realm.provider().catalogue();
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
             let id = RemoteId::new(id);
             let there = self.siblings(namespace, &holder.name_any());
@@ -96,6 +104,9 @@ impl Pass<'_> {
                 }
                 if same_realm {
                     old.same_realm.push(id.clone());
+                }
+                if !mirror.settled(&id) {
+                    old.unsettled.push(id.clone());
                 }
             });
         }

@@ -54,7 +54,12 @@ impl<'a> Draft<'a> {
         if self.status.remote_id.is_some() {
             for kind in [ConditionType::SecretPublished, ConditionType::Active] {
                 if !report.others.iter().any(|other| other.kind == kind) {
-                    report.others.extend(kept(&self.status.conditions, kind));
+                    // What was found of deliveries is about the generation it was found under: under a new one, a remote
+                    // that is off is drift, and a condition that looked fresh would hide it.
+                    let found = find(&self.status.conditions, kind).and_then(|condition| condition.observed_generation);
+                    if kind != ConditionType::Active || found == Some(generation) {
+                        report.others.extend(kept(&self.status.conditions, kind));
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::api::endpoint::{PendingCreate, SigningSecretStatus, SubscriptionCounts};
 use crate::api::{ConditionType, Reason};
 use crate::plan::condition::{Is, Report, Verdict, find};
-use crate::plan::create::{self, Candidate, Intent};
+use crate::plan::create::{self, Intent};
 use crate::plan::{Note, elapsed, wire_time};
 use crate::provider::model::{EndpointPatch, RemoteEndpoint, RemoteId, canonical_url};
 use crate::signing::SecretText;
@@ -16,10 +16,12 @@ use crate::signing::SecretText;
 /// An id is held: is it there, is it as declared?
 pub(super) fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
     let remote = &input.remote;
-    if let Some(gone) = remote.removing.first() {
+    // One that the provider refuses to delete stays named here, where it does no harm; it is tried again later.
+    let refused = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
+    if let Some(gone) = remote.removing.first().filter(|_| refused.is_none()) {
         return draft.step(EndpointStep::Delete(gone.clone()));
     }
-    if !draft.status.removing.is_empty() {
+    if !draft.status.removing.is_empty() && remote.removing.is_empty() {
         if !remote.removing_gone {
             return draft.step(EndpointStep::ListEndpoints);
         }
@@ -45,7 +47,7 @@ pub(super) fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &Rem
     let patch = difference(input, endpoint);
     if patch != EndpointPatch::default() {
         if let Some(refusal) = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
-            return draft.rest(rejected(refusal), None);
+            return draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing)));
         }
         return draft.step(EndpointStep::Patch(id.clone(), patch));
     }
@@ -67,7 +69,7 @@ pub(super) fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &Rem
 
 /// The PATCH that makes the remote as declared. rules.md *Switched off remotely*: `active: false` where we want true is
 /// drift only if our own spec had it off, or has changed since.
-fn difference(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> EndpointPatch {
+pub(super) fn difference(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> EndpointPatch {
     let spec = &input.object.spec;
     let moved = canonical_url(&endpoint.target_url) != canonical_url(&spec.target_url);
     let switch = match (spec.active, endpoint.active) {
@@ -78,13 +80,13 @@ fn difference(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> EndpointP
     EndpointPatch { target_url: moved.then(|| spec.target_url.clone()), active: switch }
 }
 
-/// Whether the remote is off although the present spec already had it on.
+/// Whether the remote is off although an earlier pass over the present spec had found it on, or had already said this.
 fn switched_off(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> bool {
     if endpoint.active || !input.object.spec.active {
         return false;
     }
     let conditions = input.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    find(conditions, ConditionType::Active).is_none_or(|active| {
+    find(conditions, ConditionType::Active).is_some_and(|active| {
         active.observed_generation == input.object.metadata.generation && active.reason != Reason::AsDeclared.as_str()
     })
 }
@@ -110,9 +112,15 @@ fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
         ));
         return draft.rest(report, None);
     }
-    let unheld: Vec<&Candidate> = remote.same_url.iter().filter(|candidate| !candidate.taken).collect();
-    if let Some(other) = unheld.first() {
-        return draft.rest(remote_exists(&other.endpoint.id), None);
+    // A late POST of the create before may have landed: that one is ours, and is taken instead of making another.
+    let last: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
+    match create::judge(&remote.same_url, &last, None, input.timing) {
+        create::Verdict::NeedRows(other) => return draft.step(EndpointStep::ListRows(other)),
+        create::Verdict::Judged { foreign, .. } => {
+            if let Some(other) = foreign.first() {
+                return draft.rest(remote_exists(other), None);
+            }
+        }
     }
     let text = format!("remote endpoint {id} was deleted at the provider; creating it again");
     draft.notes.push(Note::warning("RemoteMissing", "Recreate", text));

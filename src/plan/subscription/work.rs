@@ -47,6 +47,8 @@ struct Found {
     failures: Vec<Failure>,
     look_after: Option<Timestamp>,
     in_flight: bool,
+    /// A row to be taken back that the provider refuses to delete.
+    stuck: Option<(RemoteId, Refusal)>,
 }
 
 impl Work<'_> {
@@ -96,7 +98,9 @@ impl Work<'_> {
         if found.in_flight || found.look_after.is_some() {
             let wait = found.look_after.map(|after| elapsed(self.input.now, after));
             if wait == Some(Duration::ZERO) {
-                return draft.step(SubscriptionStep::ListRows(self.remote_id.clone()));
+                // Where a pair may be seen, or may be on its way from: the list that is too old is the one to read.
+                let stale = self.held().find(|id| !self.rows.settled(id)).unwrap_or(self.remote_id);
+                return draft.step(SubscriptionStep::ListRows(stale.clone()));
             }
             return draft.rest(working, wait);
         }
@@ -160,8 +164,7 @@ impl Work<'_> {
                 found.look_after = Some(found.look_after.map_or(look_after, |at| at.max(look_after)));
             }
             RowCreateState::Free => {
-                let mut held = self.input.old.same_realm.clone();
-                held.push(self.remote_id.clone());
+                let held: Vec<RemoteId> = self.held().cloned().collect();
                 if !self.rows.missing(&held, key) {
                     // Not here, but a list that could show it is older than our last write: look first.
                     found.look_after = Some(found.look_after.unwrap_or(self.input.now));
@@ -195,12 +198,16 @@ impl Work<'_> {
         }
         let old = self.input.old.rows.iter().filter(|old| !old.declared_there);
         found.deletes.extend(old.map(|old| RowCall::Delete { row: old.row.clone() }));
-        found.deletes.retain(|call| !matches!(call, RowCall::Delete { row } if self.undeletable(&row.id)));
+        let stuck = |call: &RowCall| match call {
+            RowCall::Delete { row } => self.undeletable(&row.id).map(|refusal| (row.id.clone(), refusal)),
+            _ => None,
+        };
+        found.stuck = found.deletes.iter().find_map(stuck);
+        found.deletes.retain(|call| stuck(call).is_none());
     }
 
-    fn undeletable(&self, id: &RemoteId) -> bool {
-        let refusal = self.input.memory.undeletable.get(id);
-        refusal.is_some_and(|refusal| refusal.holds(self.input.now, self.input.timing))
+    fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
+        self.believed(self.input.memory.undeletable.get(id))
     }
 
     /// rules.md *Pairs*: if declarers disagree on `active`, it is active.
@@ -219,8 +226,25 @@ impl Work<'_> {
         })
     }
 
+    /// The endpoints of this realm on which rows of the object may be.
+    fn held(&self) -> impl Iterator<Item = &RemoteId> {
+        self.input.old.same_realm.iter().chain([self.remote_id])
+    }
+
     fn refusal(&self, key: &RowKey) -> Option<Refusal> {
-        self.input.memory.refused.get(key).copied().filter(|refusal| refusal.holds(self.input.now, self.input.timing))
+        self.believed(self.input.memory.refused.get(key))
+    }
+
+    fn believed(&self, refusal: Option<&Refusal>) -> Option<Refusal> {
+        refusal.copied().filter(|refusal| refusal.holds(self.input.now, self.input.timing))
+    }
+
+    /// When the first refusal that is still believed ends, so that it is tried again.
+    fn retry(&self) -> Option<Duration> {
+        let memory = self.input.memory;
+        let refusals = memory.refused.values().chain(memory.undeletable.values());
+        let left = refusals.map(|refusal| refusal.left(self.input.now, self.input.timing));
+        left.filter(|left| !left.is_zero()).min()
     }
 
     /// Whether rows were wholly switched on before: then one that is off was switched off remotely.
@@ -265,16 +289,43 @@ impl Work<'_> {
         status.subscriptions = if self.items.len() <= LISTED { found.present.clone() } else { Vec::new() };
     }
 
-    /// Nothing left to call: what is declared is what is applied.
+    /// Nothing left to call: what is declared is what is applied, unless something is not yet taken back.
     fn settle(&self, mut draft: Draft<'_>, found: Found) -> SubscriptionPlan {
-        draft.status.applied = Some(self.new.clone());
+        let left_behind = found.stuck.is_some() || !self.input.old.unreachable.is_empty();
+        draft.status.applied = match draft.status.applied.take() {
+            Some(wider) if left_behind => Some(Applied { active: self.new.active, ..wider }),
+            _ => Some(self.new.clone()),
+        };
         let silent = match &self.input.link {
             EndpointLink::Usable { silent, .. } => *silent,
             _ => None,
         };
-        let report = settled_report(self.items.len(), &found.failures, silent);
-        draft.finish(report, SubscriptionStep::Rest, None)
+        let mut report = settled_report(self.items.len(), &found.failures, silent);
+        let mut again = self.retry();
+        if let (Some((id, refusal)), true) = (&found.stuck, found.failures.is_empty()) {
+            report = not_taken_back(id, *refusal);
+        } else if let (Some(id), true) = (self.input.old.unreachable.first(), found.failures.is_empty()) {
+            report = Report::unknown(
+                Reason::AccountNotReady,
+                format!(
+                    "subscriptions on remote endpoint {id}, where this object was before, are taken back when the account there can be used; see its conditions"
+                ),
+            );
+        }
+        if !self.input.old.unreachable.is_empty() {
+            let soon = self.input.timing.outage_grace;
+            again = Some(again.map_or(soon, |again| again.min(soon)));
+        }
+        draft.finish(report, SubscriptionStep::Rest, again)
     }
+}
+
+fn not_taken_back(id: &RemoteId, refusal: Refusal) -> Report {
+    let message = format!(
+        "the provider refuses to delete subscription {id}, which is no longer declared (HTTP {}): delete it there",
+        refusal.status
+    );
+    Report::stalled(Reason::RemoteNotDeleted, message)
 }
 
 enum SecondLook {

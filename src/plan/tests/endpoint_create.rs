@@ -1,0 +1,177 @@
+//! rules.md *Create*, from no id to an id: every branch.
+
+use serde_json::json;
+
+use super::fixtures::*;
+use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::{AccountView, endpoint};
+use crate::provider::model::NewEndpoint;
+
+/// The intent is acknowledged, a list started after it, and this process wrote it.
+fn intending() -> Endpoint {
+    let mut endpoint = Endpoint::new();
+    endpoint.status(json!({"pendingCreate": {"since": "1970-01-12T13:46:40Z", "seenRemoteIds": []}}));
+    endpoint.remote.listed_since_intent = true;
+    endpoint.memory.intent_is_mine = true;
+    endpoint
+}
+
+#[test]
+fn the_order_of_a_create() {
+    let mut endpoint = Endpoint::new();
+    endpoint.object.metadata.finalizers = None;
+    assert_eq!(endpoint.step(), EndpointStep::AddFinalizer);
+    endpoint.object.metadata.finalizers = Endpoint::new().object.metadata.finalizers;
+    endpoint.remote.listed = false;
+    assert_eq!(endpoint.step(), EndpointStep::ListEndpoints);
+    endpoint.remote.listed = true;
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge, "the intent is acknowledged before the POST");
+    assert!(plan.status.pending_create.is_some());
+    endpoint.object.status = Some(plan.status);
+    assert_eq!(endpoint.step(), EndpointStep::ListEndpoints, "a good list after the intent");
+    endpoint.remote.listed_since_intent = true;
+    endpoint.memory.intent_is_mine = true;
+    assert_eq!(endpoint.step(), EndpointStep::Create(NewEndpoint { target_url: URL.into(), active: true }));
+    endpoint.memory.made = Some(id("7"));
+    endpoint.remote.same_url = vec![candidate("7", Some(0))];
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("7")), "the key before the id");
+    endpoint.secret = published();
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge);
+    assert_eq!(plan.status.remote_id.as_deref(), Some("7"));
+    assert!(plan.status.pending_create.is_none() && !plan.status.last_create.as_ref().unwrap().outstanding);
+    assert_eq!(said(&plan.status.conditions, "Ready"), "True/InSync");
+    assert_eq!(plan.notes.len(), 1);
+}
+
+#[test]
+fn what_an_intent_has_seen() {
+    let mut endpoint = Endpoint::new();
+    endpoint.remote.same_url = vec![candidate("3", Some(1))];
+    assert_eq!(endpoint.says(), "False/RemoteExists", "never a second endpoint with the URL");
+    endpoint.remote.same_url[0].taken = true;
+    let plan = endpoint.plan();
+    assert_eq!(plan.status.pending_create.unwrap().seen_remote_ids, ["3"], "another object's is not taken for ours");
+}
+
+#[test]
+fn an_endpoint_of_a_lost_post_is_found_by_its_emptiness() {
+    let mut endpoint = intending();
+    endpoint.memory.lost_post = Some(at(NOW));
+    endpoint.secret = published();
+    endpoint.remote.same_url = vec![candidate("9", None)];
+    assert_eq!(endpoint.step(), EndpointStep::ListRows(id("9")));
+    endpoint.remote.same_url = vec![candidate("9", Some(2))];
+    assert_eq!(endpoint.says(), "False/RemoteExists", "with rows it is a person's");
+    endpoint.remote.same_url = vec![candidate("10", Some(0)), candidate("9", Some(0))];
+    let plan = endpoint.plan();
+    assert_eq!(plan.status.remote_id.as_deref(), Some("9"), "the lowest is kept");
+    assert!(plan.status.last_create.unwrap().outstanding, "the other is a twin, removed once the id is held");
+}
+
+#[test]
+fn a_person_s_empty_endpoint_is_not_preferred_to_the_one_a_201_named() {
+    let mut endpoint = intending();
+    endpoint.secret = published();
+    endpoint.memory.made = Some(id("12"));
+    endpoint.remote.same_url = vec![candidate("11", Some(0)), candidate("12", Some(0))];
+    let plan = endpoint.plan();
+    assert_eq!(plan.status.remote_id.as_deref(), Some("12"));
+    assert!(!plan.status.last_create.unwrap().outstanding, "no POST was lost, so 11 is no twin");
+}
+
+#[test]
+fn an_ambiguous_answer_is_waited_for() {
+    let mut endpoint = intending();
+    endpoint.remote.uncertain = Some(at(NOW + 3));
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.again.map(|wait| wait.as_secs())), (EndpointStep::Rest, Some(3)));
+    endpoint.now = NOW + 3;
+    assert_eq!(endpoint.step(), EndpointStep::ListEndpoints);
+}
+
+#[test]
+fn a_refusal_is_said_and_tried_again_after_hours() {
+    let mut endpoint = intending();
+    endpoint.memory.refused = Some(refusal(422));
+    let plan = endpoint.plan();
+    assert_eq!(said(&plan.status.conditions, "Stalled"), "True/Rejected");
+    assert_eq!(plan.again.map(|wait| wait.as_secs()), Some(6 * 3600), "rules.md Outcomes: 6 h");
+    endpoint.now = NOW + 6 * 3600;
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)));
+}
+
+#[test]
+fn an_endpoint_without_a_key_goes_before_another_is_made() {
+    let mut endpoint = intending();
+    let mut found = candidate("9", Some(0));
+    found.endpoint.key = None;
+    endpoint.remote.same_url = vec![found];
+    endpoint.memory.made = Some(id("9"));
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.removing.as_slice()), (EndpointStep::Acknowledge, ["9".to_owned()].as_slice()));
+    endpoint.object.status = Some(plan.status);
+    endpoint.remote.same_url[0].taken = true;
+    endpoint.remote.removing = vec![id("9")];
+    endpoint.remote.removing_gone = false;
+    assert_eq!(endpoint.step(), EndpointStep::Delete(id("9")), "not one more beside it");
+    endpoint.memory.delete_refused = Some(refusal(403));
+    assert_eq!(endpoint.says(), "False/KeyUnreadable");
+    endpoint.memory.delete_refused = None;
+    endpoint.remote.removing.clear();
+    endpoint.remote.same_url.clear();
+    assert_eq!(endpoint.step(), EndpointStep::ListEndpoints, "its absence is confirmed");
+    endpoint.remote.removing_gone = true;
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)));
+}
+
+#[test]
+fn an_edit_while_the_endpoint_is_made_is_carried_out_and_not_taken_for_a_switch_at_the_provider() {
+    let mut endpoint = intending();
+    endpoint.secret = published();
+    endpoint.memory.made = Some(id("7"));
+    let mut found = candidate("7", Some(0));
+    found.endpoint.active = false;
+    endpoint.remote.same_url = vec![found.clone()];
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge);
+    assert_eq!(said(&plan.status.conditions, "Stalled"), "absent");
+    endpoint.object.status = Some(plan.status);
+    endpoint.remote.same_url.clear();
+    endpoint.remote.held = Some(found.endpoint);
+    let EndpointStep::Patch(_, patch) = endpoint.step() else { panic!() };
+    assert_eq!(patch.active, Some(true));
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_without_a_call() {
+    let cases: [(&str, fn(&mut Endpoint)); 9] = [
+        ("False/InvalidSpec", |e| e.spec(json!({"targetUrl": "ftp://h.example.com"}))),
+        ("False/AccountNotFound", |e| e.account = AccountView::NotFound),
+        ("Unknown/AccountNotReady", |e| e.account = AccountView::NotReady("why".into())),
+        ("Unknown/Progressing", |e| e.account = AccountView::Unavailable { long: false }),
+        ("Unknown/ProviderUnavailable", |e| e.account = AccountView::Unavailable { long: true }),
+        ("False/InsecureTarget", |e| e.spec(json!({"targetUrl": "http://h.example.com"}))),
+        ("False/Conflict", |e| e.rival = Some("older".into())),
+        ("False/SecretConflict", |e| e.secret = SecretView::Foreign),
+        ("False/RemoteExists", |e| e.remote.same_url = vec![candidate("3", Some(0))]),
+    ];
+    for (says, change) in cases {
+        let mut endpoint = Endpoint::new();
+        change(&mut endpoint);
+        assert_eq!(endpoint.says(), says);
+    }
+    let mut allowed = Endpoint::new();
+    allowed.spec(json!({"targetUrl": "http://h.example.com"}));
+    allowed.account = AccountView::Ready { allow_insecure: true };
+    assert_eq!(allowed.step(), EndpointStep::Acknowledge);
+}
+
+#[test]
+fn the_secret_is_named_after_the_object_unless_the_spec_names_it() {
+    let mut endpoint = Endpoint::new();
+    assert_eq!(endpoint::secret_name(&endpoint.object), "intake-signing");
+    endpoint.spec(json!({"signingSecret": {"name": "x"}}));
+    assert_eq!(endpoint::secret_name(&endpoint.object), "x");
+}

@@ -1,0 +1,13 @@
+//! Tests of the plans, rule by rule, on a small fake of the remote side; and properties that hold for any input.
+
+mod endpoint;
+mod endpoint_create;
+mod endpoint_deletion;
+mod fixtures;
+mod pairs;
+mod properties;
+mod realm;
+mod rules;
+mod subscription;
+mod subscription_deletion;
+mod subscription_moves;

@@ -1,0 +1,130 @@
+//! rules.md *Deletion* for a subscription: every branch.
+
+use serde_json::json;
+
+use super::fixtures::*;
+use super::realm::*;
+use crate::plan::AccountView;
+use crate::plan::subscription::{EndpointLink, SubscriptionStep};
+
+fn going() -> Subscription {
+    let mut subscription = Subscription::settled(&["a", "b"], &["patient_created"]);
+    subscription.delete();
+    subscription
+}
+
+fn blocked(subscription: &Subscription) -> String {
+    let plan = subscription.plan();
+    assert_eq!(plan.step, SubscriptionStep::Rest);
+    let blocked = plan.status.conditions.iter().find(|condition| condition.type_ == "DeletionBlocked").unwrap();
+    assert!(blocked.message.contains("deletionPolicy: Orphan"), "the way out is named: {}", blocked.message);
+    said(&plan.status.conditions, "DeletionBlocked")
+}
+
+#[test]
+fn rows_go_and_their_absence_is_confirmed() {
+    let mut subscription = going();
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 2);
+    subscription.rows.rows.clear();
+    subscription.rows.unsettled.insert(id("7"));
+    assert_eq!(subscription.step(), SubscriptionStep::ListRows(id("7")));
+    subscription.rows.unsettled.clear();
+    assert_eq!(subscription.step(), SubscriptionStep::RemoveFinalizer);
+    subscription.object.metadata.finalizers = None;
+    assert_eq!(subscription.step(), SubscriptionStep::Rest);
+}
+
+#[test]
+fn what_was_never_applied_leaves_at_once_and_orphans_stay() {
+    let mut fresh = Subscription::new(&["a"], &["patient_created"]);
+    fresh.delete();
+    fresh.account = AccountView::NotFound;
+    assert_eq!(fresh.step(), SubscriptionStep::RemoveFinalizer);
+    let mut orphan = going();
+    orphan.spec(json!({"deletionPolicy": "Orphan"}));
+    orphan.account = AccountView::NotFound;
+    let plan = orphan.plan();
+    assert_eq!((plan.step, plan.notes[0].reason), (SubscriptionStep::RemoveFinalizer, "Orphaned"));
+}
+
+#[test]
+fn what_others_declare_is_handed_over() {
+    let mut subscription = going();
+    subscription.siblings = vec![(declaring("new", &["a"], &["patient_created"]), false)];
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 1, "a GitOps rename leaves no gap");
+    subscription.rows.rows.retain(|row| row.practice.as_deref() == Some("#a"));
+    let plan = subscription.plan();
+    assert_eq!((plan.step, plan.notes[0].reason), (SubscriptionStep::RemoveFinalizer, "HandedOver"));
+}
+
+#[test]
+fn the_endpoint_takes_everything_on_it_along() {
+    let mut subscription = going();
+    subscription.link = EndpointLink::Going;
+    assert_eq!(subscription.says(), "False/Deleting");
+    for link in [EndpointLink::NotFound, EndpointLink::NotReady] {
+        subscription.link = link;
+        subscription.account = AccountView::NotFound;
+        subscription.has_realm = false;
+        assert_eq!(subscription.step(), SubscriptionStep::RemoveFinalizer, "nobody holds the remote any more");
+    }
+}
+
+#[test]
+fn the_account_is_needed_and_its_lack_is_said() {
+    for (account, says) in [
+        (AccountView::NotFound, "True/AccountNotFound"),
+        (AccountView::NotReady("why".into()), "True/AccountNotReady"),
+        (AccountView::Unavailable { long: false }, "True/ProviderUnavailable"),
+        (AccountView::Unavailable { long: true }, "True/ProviderUnavailable"),
+    ] {
+        let mut subscription = going();
+        subscription.account = account;
+        assert_eq!(blocked(&subscription), says);
+    }
+}
+
+#[test]
+fn lists_come_before_calls() {
+    let mut subscription = going();
+    subscription.rows.unknown.insert(id("7"));
+    assert_eq!(subscription.step(), SubscriptionStep::ListRows(id("7")));
+    subscription.rows.practices = None;
+    assert_eq!(subscription.step(), SubscriptionStep::ListPractices);
+}
+
+#[test]
+fn a_row_that_the_provider_keeps_blocks_only_after_the_others_went() {
+    let mut subscription = going();
+    let stuck = subscription.rows.rows[0].id.clone();
+    subscription.memory.undeletable.insert(stuck, refusal(403));
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 1);
+    subscription.rows.rows.remove(1);
+    assert_eq!(blocked(&subscription), "True/RemoteNotDeleted");
+    assert_eq!(subscription.plan().again.map(|wait| wait.as_secs()), Some(21_600));
+}
+
+#[test]
+fn rows_on_an_endpoint_it_was_on_before_go_although_the_present_one_is_missing() {
+    let mut subscription = going();
+    let rows = std::mem::take(&mut subscription.rows.rows);
+    subscription.moves_to("8", rows, false);
+    subscription.link = EndpointLink::NotFound;
+    subscription.account = AccountView::NotFound;
+    subscription.has_realm = false;
+    subscription.old.unlisted = vec![id("7")];
+    assert_eq!(subscription.step(), SubscriptionStep::ListRows(id("7")));
+    subscription.old.unlisted.clear();
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 2);
+    subscription.old.rows.clear();
+    subscription.old.unsettled = vec![id("7")];
+    assert_eq!(subscription.step(), SubscriptionStep::ListRows(id("7")), "its absence is confirmed there too");
+    subscription.old.unsettled.clear();
+    assert_eq!(subscription.step(), SubscriptionStep::RemoveFinalizer);
+    subscription.old.unreachable = vec![id("7")];
+    assert_eq!(blocked(&subscription), "True/AccountNotReady", "no orphan without a word");
+}
