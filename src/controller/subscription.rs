@@ -82,6 +82,7 @@ impl Pass<'_> {
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around, catalogue);
+        self.forget_fresh(&around);
         let plan = {
             let memory = self.memory.plan();
             let decide = |rows: Option<&dyn RemoteRows>| {
@@ -122,6 +123,15 @@ impl Pass<'_> {
         mind.plan.refused.clear();
         mind.plan.unmovable.clear();
         mind.plan.undeletable.clear();
+    }
+
+    /// Pairs that have a row now: should it go missing, that is a loss like any other (rules.md *Absence*).
+    fn forget_fresh(&self, around: &Surroundings) {
+        let (EndpointLink::Usable { remote_id, .. }, Some(handle)) = (&around.link, &around.realm) else { return };
+        let mut mind = self.memory.plan();
+        if !mind.plan.fresh.is_empty() {
+            handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
+        }
     }
 
     fn surroundings(&self, namespace: &str) -> Surroundings {
