@@ -6,12 +6,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
 mod bad_input;
+mod binary;
 mod catalogue;
 mod counts;
 mod crash;
 mod deletion;
 mod edits;
 mod faults;
+mod lease;
 mod lifecycle;
 mod secrets;
 mod support;
