@@ -7,11 +7,18 @@ CARGO_DENY_ROOT := $(CURDIR)/.cache/tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-webhooks --
 
+# What the demo runs: one build for all, so that no crate is built twice with other features.
+DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
+
 .DEFAULT_GOAL := help
-.PHONY: help build test control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo build test control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## show it working, against a real API server and a simulated provider (KEEP=1: leave it running)
+	$(CARGO) build --locked --workspace --bins
+	@exec "$(DEMO)"
 
 build: ## build the operator for release
 	$(CARGO) build --locked --release -p external-webhooks

@@ -67,9 +67,7 @@ closed_names! {
         EndpointInactive,
         /// The API key's Secret is not there, or somebody is replacing it.
         SecretMissing,
-        /// The API key in the Secret is missing, empty or cannot be sent.
-        SecretInvalid,
-        /// The provider does not accept the API key.
+        /// The provider does not accept the API key, or the Secret holds none that could be sent.
         CredentialsRejected,
         /// The account sees another world than before.
         ScopeSuspect,

@@ -87,6 +87,11 @@ impl Context {
         self.metrics.kube_write(kind, verb);
     }
 
+    /// Waits until every cache is filled.
+    pub async fn synced(&self) {
+        tokio::join!(self.account_cache.synced(), self.endpoint_cache.synced(), self.subscription_cache.synced());
+    }
+
     /// How often an account is observed.
     pub fn observe_interval(&self, account: &ProviderAccount) -> Duration {
         let spec = account.spec.observe_interval.get().unwrap_or(Duration::from_secs(300));

@@ -112,12 +112,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     }
     let watched = context.clone();
     context.spawn(async move {
-        tokio::join!(
-            watched.account_cache.synced(),
-            watched.endpoint_cache.synced(),
-            watched.subscription_cache.synced()
-        );
-        watched.health.set_synced(true);
+        tokio::select! {
+            () = watched.shutdown.cancelled() => {}
+            () = watched.synced() => watched.health.set_synced(true),
+        }
     });
     // Each ends only when asked to; the first that ends unasked takes the process with it.
     let mut running: futures::stream::FuturesUnordered<_> = running.into_iter().collect();
@@ -215,7 +213,7 @@ fn decoded<K: Controlled>(event: watcher::Event<DeserializeGuard<K>>) -> Option<
 
 async fn reconcile<K: Controlled>(seen: Arc<K>, context: Arc<Context>) -> Result<Action, Never> {
     // Plans look at all kinds; half-filled caches would show references missing that are there.
-    tokio::join!(context.account_cache.synced(), context.endpoint_cache.synced(), context.subscription_cache.synced());
+    context.synced().await;
     let object = K::cache(&context).latest(seen);
     let key = object_key(&*object);
     let span = debug_span!("pass", kind = K::NAME, namespace = %key.namespace, name = %key.name);

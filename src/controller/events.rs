@@ -1,8 +1,8 @@
-//! Kubernetes Events. Publishing one never fails a pass: an API server that refuses Events must not stop the work.
+//! Kubernetes Events, each also a log line. Publishing one never fails a pass: an API server that refuses Events must not stop the work.
 
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
-use tracing::debug;
+use kube::{Client, Resource, ResourceExt};
+use tracing::{debug, info, warn};
 
 use crate::plan::Note;
 
@@ -16,8 +16,14 @@ impl Events {
     }
 
     /// Publishes notes about an object.
-    pub async fn publish(&self, object: &impl Resource<DynamicType = ()>, notes: &[Note]) {
+    pub async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, notes: &[Note]) {
         for note in notes {
+            let (kind, namespace, name) = (K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+            if note.warning {
+                warn!(%kind, namespace, name, event = note.reason, "{}", note.text);
+            } else {
+                info!(%kind, namespace, name, event = note.reason, "{}", note.text);
+            }
             let event = Event {
                 type_: if note.warning { EventType::Warning } else { EventType::Normal },
                 reason: note.reason.to_owned(),

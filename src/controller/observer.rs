@@ -37,9 +37,10 @@ pub async fn round(handle: &RealmHandle) -> bool {
     });
     let news = handle.set_trouble(trouble.clone());
     if news {
+        let accounts = handle.members();
         match &trouble {
-            Some(trouble) => warn!(?trouble, "the provider cannot be observed"),
-            None => info!("the provider is observed again"),
+            Some(trouble) => warn!(?accounts, ?trouble, "the provider cannot be observed"),
+            None => info!(?accounts, "the provider is observed again"),
         }
     }
     news

@@ -239,6 +239,7 @@ impl Pass<'_> {
             }
             SubscriptionStep::Rest => {
                 self.write_status(&plan.status, &plan.notes).await?;
+                self.grow_old(around);
                 return Ok(Some(Done::rest(plan.again)));
             }
         }
@@ -252,6 +253,13 @@ impl Pass<'_> {
         }
         self.context.events.publish(&*self.object, notes).await;
         Ok(())
+    }
+
+    /// A pair whose row was seen is new no longer: its absence from now on is a loss.
+    fn grow_old(&self, around: &Surroundings) {
+        let (EndpointLink::Usable { remote_id, .. }, Some(handle)) = (&around.link, &around.realm) else { return };
+        let mut mind = self.memory.plan();
+        handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
     }
 
     /// While an object works its counters are written now and then, so that a person sees it move.
@@ -307,14 +315,14 @@ impl Pass<'_> {
             }
         }
         let told = [
-            (made, "Subscribed", "Create"),
-            (moved, "Moved", "Move"),
-            (switched, "Switched", "Switch"),
-            (deleted, "Unsubscribed", "Delete"),
+            (made, "Subscribed", "Create", "created"),
+            (moved, "Moved", "Move", "moved"),
+            (switched, "Switched", "Switch", "switched on or off"),
+            (deleted, "Unsubscribed", "Delete", "deleted"),
         ];
-        for (count, reason, action) in told {
+        for (count, reason, action, done) in told {
             if count > 0 {
-                let text = format!("{count} subscriptions at the provider: {}", action.to_lowercase());
+                let text = format!("{done} at the provider: {count}");
                 self.context.events.publish(&*self.object, &[Note::normal(reason, action, text)]).await;
             }
         }

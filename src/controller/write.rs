@@ -7,11 +7,15 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::info;
 
 use super::cache::Cache;
 use super::context::Context;
 use super::error::PassError;
 use super::kinds::Controlled;
+use crate::api::{ConditionType, Reason};
+use crate::plan::Note;
+use crate::plan::condition::{find, is_true};
 use crate::runtime::metrics::Verb;
 
 /// Writes for objects of one kind.
@@ -46,7 +50,11 @@ impl<K: Controlled> Writer<'_, K> {
     /// Replaces the status.
     pub async fn status(&self, object: &K, status: &impl Serialize) -> Result<Arc<K>, PassError> {
         let value = serde_json::to_value(status).map_err(|error| PassError::Kube(error.to_string()))?;
-        self.patch(object, true, "/status", value).await
+        let written = self.patch(object, true, "/status", value).await?;
+        if let Some(note) = tell(object, &written) {
+            self.context.events.publish(&*written, &[note]).await;
+        }
+        Ok(written)
     }
 
     /// Reads the object as it is now (quorum).
@@ -80,4 +88,20 @@ impl<K: Controlled> Writer<'_, K> {
         self.context.wrote(K::METRIC, if status { Verb::PatchStatus } else { Verb::Patch });
         Ok(self.cache.wrote(written?))
     }
+}
+
+/// A change of `Ready`: a log line, or the Event (which is one too) where only a person will help.
+fn tell<K: Controlled>(before: &K, after: &K) -> Option<Note> {
+    let ready = |object: &K| find(K::conditions(object), ConditionType::Ready).cloned();
+    let now = ready(after)?;
+    if ready(before).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+        return None;
+    }
+    if is_true(K::conditions(after), ConditionType::Stalled) {
+        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == now.reason)?;
+        return Some(Note::warning(reason.as_str(), "Reconcile", now.message));
+    }
+    let (namespace, name) = (after.namespace().unwrap_or_default(), after.name_any());
+    info!(kind = K::NAME, namespace, name, ready = now.status, reason = now.reason, "{}", now.message);
+    None
 }

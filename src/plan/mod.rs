@@ -11,6 +11,7 @@ pub mod condition;
 pub mod create;
 pub mod endpoint;
 pub mod endpoint_deletion;
+mod nearest;
 pub mod outcome;
 pub mod pairs;
 pub mod row_calls;

@@ -31,7 +31,9 @@ pub fn account_block(account: &AccountView, account_name: &str) -> Option<Accoun
         ),
         AccountView::NotReady(why) => Report::unknown(
             Reason::AccountNotReady,
-            format!("the ProviderAccount {account_name:?} cannot be used: {why}"),
+            format!(
+                "the ProviderAccount {account_name:?} cannot be used: {why}. What exists at the provider stays as it is"
+            ),
         ),
     };
     Some(AccountBlock::Report(report))

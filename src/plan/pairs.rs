@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::nearest::{did_you_mean, did_you_mean_event};
 use crate::api::condition::ItemReason;
 use crate::api::subscription::{AllPractices, Applied, AppliedScope, EventSpec};
 use crate::api::{DeletionPolicy, WebhookSubscription, WebhookSubscriptionSpec};
@@ -45,58 +46,70 @@ pub fn declared(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue, rows: &dy
         rows.practice_names()?;
         spec.practices.iter().flatten().map(|name| Some(Arc::from(name.as_str()))).collect()
     };
-    let events: Vec<(&EventSpec, Arc<str>)> =
-        spec.events.iter().map(|event| (event, Arc::from(event.event.as_str()))).collect();
+    let events: Vec<Declared> = spec.events.iter().map(|event| Declared::new(event, catalogue)).collect();
     let mut items = Vec::with_capacity(practices.len() * events.len());
     for practice in practices {
-        let practice_key = practice.as_ref().map(|name| (name, rows.practice_key(name)));
-        for (spec, event) in &events {
-            let key = resolve(spec, practice_key.as_ref().map(|(name, key)| (&***name, key.clone())), catalogue);
-            items.push(Item { practice: practice.clone(), event: event.clone(), key });
+        let practice_key = practice.as_ref().map(|name| rows.practice_key(name).ok_or_else(|| unreached(name, rows)));
+        for event in &events {
+            let key = resolve(event, practice_key.as_ref());
+            items.push(Item { practice: practice.clone(), event: event.name.clone(), key });
         }
     }
     Some(items)
 }
 
-fn resolve(
-    spec: &EventSpec,
-    practice: Option<(&str, Option<Arc<str>>)>,
-    catalogue: &Catalogue,
-) -> Result<RowKey, ItemProblem> {
-    let known = catalogue.find(&spec.event);
-    let event = &spec.event;
-    match (known.map(|known| known.practice_scoped), &practice) {
+/// One declared event and what the catalogue says of it, looked up once for all practices.
+struct Declared {
+    name: Arc<str>,
+    practice_scoped: Option<bool>,
+    resource_type: Result<Arc<str>, ItemProblem>,
+}
+
+impl Declared {
+    fn new(spec: &EventSpec, catalogue: &Catalogue) -> Self {
+        let known = catalogue.find(&spec.event);
+        let resource_type = match (&spec.resource_type, known) {
+            (Some(written), _) => Ok(Arc::from(written.as_str())),
+            (None, Some(known)) => Ok(known.resource_type.clone()),
+            (None, None) => {
+                let message = format!(
+                    "the catalogue does not know {}{}: correct the name, or set its resourceType",
+                    spec.event,
+                    did_you_mean_event(&spec.event, catalogue)
+                );
+                Err(ItemProblem::new(ItemReason::ResourceTypeMissing, message))
+            }
+        };
+        let practice_scoped = known.map(|known| known.practice_scoped);
+        Self { name: Arc::from(spec.event.as_str()), practice_scoped, resource_type }
+    }
+}
+
+fn unreached(name: &str, rows: &dyn RemoteRows) -> ItemProblem {
+    let names = rows.practice_names().unwrap_or_default();
+    let message = format!(
+        "the account's key does not reach a practice named {name:?}{}: correct the name, or have the practice granted to the key; it is picked up by itself",
+        did_you_mean(name, names.iter().map(|name| &**name))
+    );
+    ItemProblem::new(ItemReason::PracticeNotFound, message)
+}
+
+fn resolve(event: &Declared, practice: Option<&Result<Arc<str>, ItemProblem>>) -> Result<RowKey, ItemProblem> {
+    let name = &event.name;
+    match (event.practice_scoped, &practice) {
         (Some(true), None) => {
-            let message =
-                format!("{event} belongs to a practice: declare it under spec.practices or spec.allPractices");
+            let message = format!("{name} belongs to a practice: declare it under spec.practices or spec.allPractices");
             return Err(ItemProblem::new(ItemReason::NeedsPractice, message));
         }
         (Some(false), Some(_)) => {
-            let message =
-                format!("{event} belongs to the account: declare it in an object with spec.accountWide: {{}}");
+            let message = format!("{name} belongs to the account: declare it in an object with spec.accountWide: {{}}");
             return Err(ItemProblem::new(ItemReason::NeedsAccountWide, message));
         }
         _ => {}
     }
-    let resource_type = match (&spec.resource_type, known) {
-        (Some(written), _) => Arc::from(written.as_str()),
-        (None, Some(known)) => known.resource_type.clone(),
-        (None, None) => {
-            let message = format!("the catalogue does not know {event}: correct the name, or set its resourceType");
-            return Err(ItemProblem::new(ItemReason::ResourceTypeMissing, message));
-        }
-    };
-    let practice = match practice {
-        None => None,
-        Some((_, Some(key))) => Some(key),
-        Some((name, None)) => {
-            let message = format!(
-                "the account's key does not reach a practice named {name:?}: correct spec.practices, or have the practice granted to the key; it is picked up by itself"
-            );
-            return Err(ItemProblem::new(ItemReason::PracticeNotFound, message));
-        }
-    };
-    Ok(RowKey { practice, resource_type, event: Arc::from(event.as_str()) })
+    let resource_type = event.resource_type.clone()?;
+    let practice = practice.cloned().transpose()?;
+    Ok(RowKey { practice, resource_type, event: event.name.clone() })
 }
 
 /// How an event is named in `applied`: plainly where the catalogue gives its resource type, else with it.

@@ -2,14 +2,12 @@
 
 use super::Refusal;
 use super::condition::{Is, Report, Verdict, bounded};
+use super::nearest::did_you_mean_event;
 use super::pairs::Item;
 use crate::api::condition::ItemReason;
 use crate::api::subscription::ItemFailure;
 use crate::api::{ConditionType, Reason, WebhookSubscriptionSpec};
 use crate::provider::model::Catalogue;
-
-/// How alike two names must be to be offered (Jaro-Winkler, 0 to 1).
-const ALIKE: f64 = 0.8;
 
 /// One pair that failed.
 #[derive(Clone, Debug)]
@@ -81,10 +79,7 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
             }
             (Some(_), _) => {}
             (None, _) => {
-                let near = nearest(&event.event, catalogue);
-                let hint =
-                    if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
-                unknown.push(format!("{}{hint}", event.event));
+                unknown.push(format!("{}{}", event.event, did_you_mean_event(&event.event, catalogue)));
             }
         }
     }
@@ -92,15 +87,8 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
         return Verdict::new(ConditionType::KnownEvents, Is::True, Reason::AllKnown, "every event is in the catalogue");
     }
     let message = format!(
-        "not in the provider's catalogue: {}. They are sent all the same; the provider decides",
+        "not in the provider's catalogue: {}. Where resourceType is set it is sent all the same, and the provider decides",
         unknown.join("; ")
     );
     Verdict::new(ConditionType::KnownEvents, Is::False, Reason::UnknownEvents, message)
-}
-
-fn nearest(event: &str, catalogue: &Catalogue) -> Vec<String> {
-    let mut scored: Vec<(f64, &str)> =
-        catalogue.events.iter().map(|known| (strsim::jaro_winkler(event, &known.event), &*known.event)).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    scored.into_iter().filter(|(score, _)| *score >= ALIKE).take(2).map(|(_, name)| name.to_owned()).collect()
 }

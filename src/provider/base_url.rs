@@ -20,7 +20,7 @@ pub enum BaseUrlError {
     NotAUrl,
     /// Another scheme than https.
     #[error(
-        "spec.baseUrl must use https: http is only for an origin that the operator's allow list of base URLs names as http"
+        "spec.baseUrl must use https: http is only for an origin that --allowed-base-url of the operator names as http"
     )]
     NotHttps,
     /// A user name or password.
@@ -31,7 +31,7 @@ pub enum BaseUrlError {
     QueryOrFragment,
     /// An origin that is neither the provider's nor allowed.
     #[error(
-        "spec.baseUrl: {origin} is not the provider's own origin: remove the field, or ask the operator's administrator to add the origin to the allow list of base URLs"
+        "spec.baseUrl: {origin} is not the provider's own origin: remove the field, or ask whoever runs the operator to start it with --allowed-base-url {origin}"
     )]
     NotAllowed {
         /// Scheme, host and port of what was written.

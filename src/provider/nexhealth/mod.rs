@@ -79,13 +79,13 @@ pub struct NexHealth {
 pub fn check_api_key(key: &SecretText) -> Result<(), &'static str> {
     let text = key.expose();
     if text.trim().is_empty() {
-        Err("the API key in the Secret is empty: write the key into it")
+        Err("is empty: write the key into it")
     } else if text.contains(['\n', '\r']) {
-        Err("the API key in the Secret contains a line break: write the key without one (printf instead of echo)")
+        Err("contains a line break: write the key without one (printf instead of echo)")
     } else if text.trim() != text {
-        Err("the API key in the Secret begins or ends with a space: write the key without it")
+        Err("begins or ends with a space: write the key without it")
     } else if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        Err("the API key in the Secret holds characters that no key has: write the key as plain text")
+        Err("holds characters that no key has: write the key as plain text")
     } else {
         Ok(())
     }

@@ -10,6 +10,5 @@ mod shapes;
 mod world;
 
 pub use calls::{describe, tally};
-pub use record::Object;
 pub use shapes::*;
 pub use world::{OPERATORS, PATIENCE, World, cluster};

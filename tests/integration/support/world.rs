@@ -15,7 +15,7 @@ use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::Value;
 use testbed::control_plane::{ControlPlane, Namespace, shared};
-use testbed::nexhealth::{ApiKey, Mark, Mode, SimConfig, Simulator};
+use testbed::nexhealth::{ApiKey, Endpoint, Mark, Mode, SimConfig, Simulator};
 use tokio::sync::OnceCell;
 
 use super::canary::{Place, leaks};
@@ -190,6 +190,7 @@ impl World {
     pub async fn stop_operator(&mut self) {
         let operator = self.operator.take().expect("an operator runs");
         self.metrics.push_str(&operator.metrics.encode().unwrap());
+        assert_eq!(operator.health.alive(), Ok(()), "alive to the end");
         if let Err(error) = operator.stop().await {
             panic!("the operator did not end well: {error}\n{}", self.report());
         }
@@ -234,6 +235,14 @@ impl World {
     pub async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
         let secret = self.secrets().get_opt(name).await.unwrap()?;
         Some(String::from_utf8(secret.data?.remove(key)?.0).unwrap())
+    }
+
+    /// The remote endpoint that an object holds.
+    pub fn remote_of(&self, name: &str) -> Endpoint {
+        let object = self.recorder.get("WebhookEndpoint", name).unwrap();
+        let id: i64 = object.status()["remoteId"].as_str().unwrap().parse().unwrap();
+        let remote = self.provider.endpoints().into_iter().find(|remote| remote.id == id);
+        remote.unwrap_or_else(|| panic!("endpoint {id} of {name} is not at the provider\n{}", self.report()))
     }
 
     /// Reasons of the Events about one object.

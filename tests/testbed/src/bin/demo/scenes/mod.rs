@@ -1,0 +1,34 @@
+//! The scenes of the demo, each at most a minute.
+
+mod main_path;
+
+use std::pin::Pin;
+
+use crate::Failure;
+use crate::narrator::Narrator;
+use crate::stage::Stage;
+
+type Play = for<'a> fn(&'a Narrator, &'a mut Stage) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+/// One scene.
+pub struct Scene {
+    name: &'static str,
+    about: &'static str,
+    /// Plays it.
+    pub play: Play,
+}
+
+const SCENES: &[Scene] = &[Scene {
+    name: "main",
+    about: "from YAML to signed events, repair, edit and deletion",
+    play: |narrator, stage| Box::pin(main_path::play(narrator, stage)),
+}];
+
+/// The scene of this name; `main` if none is named.
+pub fn find(name: Option<&str>) -> Result<&'static Scene, Failure> {
+    let name = name.filter(|name| !name.is_empty()).unwrap_or("main");
+    SCENES.iter().find(|scene| scene.name == name).ok_or_else(|| {
+        let known = SCENES.iter().map(|scene| format!("  {:<8} {}", scene.name, scene.about));
+        format!("there is no scene {name:?}; SCENE may be:\n{}", known.collect::<Vec<_>>().join("\n"))
+    })
+}

@@ -1,0 +1,104 @@
+//! Everything that runs: started in order, stopped in the reverse order, whatever happens in between.
+
+use std::time::Duration;
+
+use testbed::control_plane::{ControlPlane, Options};
+use testbed::nexhealth::{ApiKey, Mode, Receiver, SimConfig, Simulator};
+
+use crate::Failure;
+use crate::examples::{self, CRDS};
+use crate::kubectl::Kubectl;
+use crate::narrator::Narrator;
+use crate::operator::Operator;
+
+/// The operator's namespace, as in its RBAC.
+const SYSTEM: &str = "external-webhooks-system";
+/// Where the operator logs, in the control plane's folder.
+const LOG: &str = "operator.log";
+/// Host of the examples' target URLs.
+const HOST: &str = "hooks.example.com";
+
+/// What a scene plays on.
+pub struct Stage {
+    /// The cluster.
+    pub control_plane: ControlPlane,
+    /// The provider.
+    pub simulator: Simulator,
+    /// The user's receiver of events.
+    pub receiver: Receiver,
+    /// The API key of the examples.
+    pub api_key: String,
+    operator: Option<Operator>,
+}
+
+impl Stage {
+    /// Starts everything. What runs already is in `stage` when a later part fails, so that it is stopped in order.
+    pub async fn start(narrator: &Narrator, stage: &mut Option<Self>) -> Result<(), Failure> {
+        narrator.step("A cluster, a provider, a receiver, and the operator");
+        let api_key = examples::api_key()?;
+        let control_plane = ControlPlane::start(Options::default()).await.map_err(|error| error.to_string())?;
+        let version = control_plane.admin().apiserver_version().await.map_err(|error| error.to_string())?;
+        narrator.done(&format!("etcd, kube-apiserver {} and kube-controller-manager run", version.git_version));
+        let mut config = SimConfig::default();
+        for organisation in &mut config.organisations {
+            organisation.keys = vec![ApiKey::new("main", &api_key, Mode::Production)];
+        }
+        let simulator = Simulator::start(config).await.map_err(|error| format!("the simulator: {error}"))?;
+        let receiver = Receiver::start().await.map_err(|error| format!("the receiver: {error}"))?;
+        simulator.route_host(HOST, receiver.address());
+        narrator
+            .done(&format!("a simulated NexHealth on {} reaches a receiver as https://{HOST}", simulator.base_url()));
+        let stage = stage.insert(Self { control_plane, simulator, receiver, api_key, operator: None });
+        stage.control_plane.install_crds(CRDS).await.map_err(|error| error.to_string())?;
+        stage.control_plane.install_operator_rbac(SYSTEM).await.map_err(|error| error.to_string())?;
+        narrator.done("crds/ and charts/external-webhooks/rbac/cluster.yaml are applied");
+        let (_, kubeconfig) = stage
+            .control_plane
+            .service_account_client(SYSTEM, "external-webhooks")
+            .await
+            .map_err(|error| error.to_string())?;
+        let log = stage.control_plane.dir().join(LOG);
+        stage.operator = Some(Operator::start(&kubeconfig, &stage.simulator.base_url(), log).await?);
+        narrator.done("the operator runs, as a ServiceAccount with these rights and no others, and leads");
+        Ok(())
+    }
+
+    pub fn kubectl(&self) -> Kubectl<'_> {
+        Kubectl(&self.control_plane)
+    }
+
+    pub fn operator(&self) -> Result<&Operator, Failure> {
+        self.operator.as_ref().ok_or_else(|| "the operator does not run".to_owned())
+    }
+
+    /// The operator's log, if it was started.
+    pub fn operator_log(&self) -> Option<String> {
+        std::fs::read_to_string(self.control_plane.dir().join(LOG)).ok()
+    }
+
+    /// Waits until `look` finds nothing wrong; fails with the last that it found.
+    pub async fn until(&self, limit: Duration, look: impl Fn(&Self) -> Result<(), Failure>) -> Result<(), Failure> {
+        let deadline = std::time::Instant::now() + limit;
+        loop {
+            match look(self) {
+                Ok(()) => return Ok(()),
+                Err(failure) if std::time::Instant::now() > deadline => {
+                    return Err(format!("{failure} (after {} s)", limit.as_secs()));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    /// Stops everything. An operator that does not stop well is a failure; the rest is stopped all the same.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let stopped = match self.operator {
+            Some(operator) => operator.stop().await,
+            None => Ok(()),
+        };
+        drop(self.receiver);
+        self.simulator.shutdown().await;
+        self.control_plane.shutdown().await;
+        stopped
+    }
+}
