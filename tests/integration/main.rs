@@ -7,12 +7,17 @@
 
 mod admission;
 mod bad_input;
+mod binary;
 mod catalogue;
 mod counts;
 mod crash;
 mod deletion;
 mod edits;
 mod faults;
+<<<<<<< HEAD
+=======
+mod lease;
+>>>>>>> integration
 mod lifecycle;
 mod secrets;
 mod support;
