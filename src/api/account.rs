@@ -30,8 +30,7 @@ use super::DurationText;
     validation = ("!has(self.heroHealth) && !has(self.insightHealth)", "spec.heroHealth and spec.insightHealth are not served by this version: set exactly one provider block, spec.nexHealth"),
     validation = ("has(self.nexHealth) || has(self.heroHealth) || has(self.insightHealth)", "set exactly one provider block: spec.nexHealth"),
     validation = ("!has(self.baseUrl) || (isURL(self.baseUrl) && url(self.baseUrl).getScheme() in ['https', 'http'] && url(self.baseUrl).getHostname() != '')", "spec.baseUrl must be an absolute URL such as https://nexhealth.info"),
-    validation = ("!has(self.baseUrl) || !self.baseUrl.contains('@')", "spec.baseUrl must not contain a user name or password: put the API key into the Secret that spec.nexHealth.apiKeySecretRef names"),
-    validation = ("!has(self.observeInterval) || (duration(self.observeInterval) >= duration('30s') && duration(self.observeInterval) <= duration('24h'))", "spec.observeInterval must be between 30s and 24h")
+    validation = ("!has(self.baseUrl) || !self.baseUrl.contains('@')", "spec.baseUrl must not contain a user name or password: put the API key into the Secret that spec.nexHealth.apiKeySecretRef names")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderAccountSpec {
@@ -50,6 +49,7 @@ pub struct ProviderAccountSpec {
     pub base_url: Option<String>,
     /// How often the remote side is listed: 30s to 24h.
     #[serde(default = "observe_interval")]
+    #[x_kube(validation = ("self.matches('^([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('30s') && duration(self) <= duration('24h')", "spec.observeInterval must be a duration of 30s to 24h, in whole hours, minutes and seconds, such as 90s, 5m or 1h30m"))]
     pub observe_interval: DurationText,
     /// How many calls the operator may make with this key.
     #[serde(default)]
@@ -71,8 +71,8 @@ pub struct NexHealthAccount {
     pub api_key_secret_ref: SecretKeyRef,
     /// Sent as `Nex-Api-Version`. Immutable: the payload shape of a subscription is pinned when it is made.
     #[serde(default = "nex_api_version")]
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^v[0-9][0-9.]*$"))]
-    #[x_kube(validation = ("self == oldSelf", "spec.nexHealth.apiVersion is immutable: payload shapes are pinned when a subscription is made; create another ProviderAccount and point new endpoints at it"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = ("self.matches('^v[0-9][0-9.]*$')", "spec.nexHealth.apiVersion must be a version such as v3.0.0"), validation = ("self == oldSelf", "spec.nexHealth.apiVersion is immutable: payload shapes are pinned when a subscription is made; create another ProviderAccount and point new endpoints at it"))]
     pub api_version: String,
 }
 

@@ -1,7 +1,7 @@
 //! The CRDs as they are installed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, ValidationRule,
 };
 use kube::CustomResourceExt;
 use serde_json::json;
@@ -12,14 +12,27 @@ use super::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![ProviderAccount::crd(), WebhookEndpoint::crd(), WebhookSubscription::crd()];
     for crd in &mut crds {
+        let is_endpoint = crd.spec.names.kind == "WebhookEndpoint";
         for version in &mut crd.spec.versions {
             let schema = version.schema.as_mut().and_then(|validation| validation.open_api_v3_schema.as_mut());
             if let Some(root) = schema {
                 finish(root);
+                if is_endpoint {
+                    root.x_kubernetes_validations.get_or_insert_default().push(nameable_secret());
+                }
             }
         }
     }
     crds
+}
+
+/// The Secret's default name is longer than its endpoint's; the derive writes rules about `spec` only.
+fn nameable_secret() -> ValidationRule {
+    ValidationRule {
+        rule: "has(self.spec.signingSecret.name) || self.metadata.name.size() <= 245".to_owned(),
+        message: Some("set spec.signingSecret.name, or give the endpoint a name of at most 245 characters: the Secret's default name, <name>-signing, would be too long".to_owned()),
+        ..ValidationRule::default()
+    }
 }
 
 /// What the derive cannot say: a status that kstatus and Argo CD never read as ready before the first pass, and a lean

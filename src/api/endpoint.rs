@@ -90,12 +90,13 @@ pub enum AccountKind {
 }
 
 /// The Secret with the signing key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningSecretSpec {
     /// Its name in this namespace; left out, `<metadata.name>-signing`. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = ("!format.dns1123Subdomain().validate(self).hasValue()", "spec.signingSecret.name must be a name that a Secret can have: lower case letters, digits, '-' and '.', such as intake-signing"))]
     pub name: Option<String>,
     /// What else the Secret carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,15 +104,17 @@ pub struct SigningSecretSpec {
 }
 
 /// Labels and annotations for the Secret. Those of the endpoint are never copied to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SecretTemplate {
     /// Labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    #[x_kube(validation = ("self.all(key, key.size() <= 317 && !format.qualifiedName().validate(key).hasValue() && !format.labelValue().validate(self[key]).hasValue())", "spec.signingSecret.template.labels must be valid label keys and values: letters, digits, '-', '_' and '.', at most 63 of them"))]
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
+    #[x_kube(validation = ("self.all(key, key.size() <= 317 && !format.qualifiedName().validate(key).hasValue())", "spec.signingSecret.template.annotations must have valid annotation keys, such as example.com/team"))]
     pub annotations: BTreeMap<String, String>,
 }
 

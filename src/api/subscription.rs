@@ -177,7 +177,7 @@ pub struct Applied {
     /// Whose events.
     pub scope: AppliedScope,
     /// Which events.
-    #[schemars(length(max = 128), inner(length(max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 512), inner(length(max = 513)), extend("x-kubernetes-list-type" = "set"))]
     pub events: Vec<String>,
     /// The switch as last wholly applied; absent while it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +190,7 @@ pub struct Applied {
 pub struct AppliedScope {
     /// These practices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000), inner(length(max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 4000), inner(length(max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub practices: Vec<String>,
     /// Every practice.
     #[serde(default, skip_serializing_if = "Option::is_none")]

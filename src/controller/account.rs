@@ -64,10 +64,7 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if news {
         wakes::dependants(context, &name);
     }
-    let mut report = finding.report();
-    if deleting {
-        report = held_up(report, &dependants);
-    }
+    let report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = ProviderAccountStatus {

@@ -91,17 +91,19 @@ impl AccountFinding {
     }
 }
 
-/// Adds what holds up the deletion of an account.
-pub fn held_up(report: Report, endpoints: &[String]) -> Report {
+/// What holds up the deletion of an account, and what is wrong with the account besides, because that may be why its
+/// endpoints do not go.
+pub fn held_up(finding: &AccountFinding, endpoints: &[String]) -> Report {
     let names = endpoints.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let more = if endpoints.len() > 5 { " and others" } else { "" };
-    let message = format!(
-        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them first (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider)"
+    let mut message = format!(
+        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them, or see their conditions (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider)"
     );
+    if let Some(trouble) = finding.blocks() {
+        message = format!("{message}. The account itself cannot be used: {trouble}");
+    }
     let blocked = Verdict::new(ConditionType::DeletionBlocked, Is::True, Reason::InUse, message.clone());
-    let mut held = Report::waiting(Reason::Deleting, message).with(blocked);
-    held.others.extend(report.others);
-    held
+    Report::waiting(Reason::Deleting, message).with(blocked)
 }
 
 /// The scope after a trusted round: the sample is chosen once, and refilled only when an id has left.

@@ -1,3 +1,5 @@
+//! The HTTP client against a server that misbehaves.
+
 use super::*;
 use crate::provider::test_server::{Server, answer, install_tls, raw_server};
 use axum::body::{Body, Bytes};

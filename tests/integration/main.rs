@@ -5,5 +5,6 @@
 //! for every version of every object, and looks for secrets wherever they must not be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
+mod admission;
 mod lifecycle;
 mod support;

@@ -19,6 +19,11 @@ use crate::plan::endpoint::secret_name;
 
 /// Watches until the process ends.
 pub async fn watch(context: Arc<Context>, namespace: Option<String>) {
+    // Before the caches are filled, a Secret that an account uses would look like one that nobody refers to.
+    tokio::select! {
+        () = context.shutdown.cancelled() => return,
+        () = context.synced() => {}
+    }
     let api: Api<PartialObjectMeta<Secret>> = match &namespace {
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),

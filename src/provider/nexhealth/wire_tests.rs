@@ -1,3 +1,5 @@
+//! Decoding of what NexHealth sends, with every quirk that was seen.
+
 use super::*;
 use proptest::prelude::*;
 
