@@ -1,22 +1,9 @@
 //! Create, scale, edit, rename: exactly the expected calls, and no declared pair ever without a live row.
 
 use serde_json::json;
-use testbed::nexhealth::catalogue::{self, Pair};
-use testbed::nexhealth::{Mark, SimConfig};
+use testbed::nexhealth::Mark;
 
-use crate::support::{World, endpoint, subscription};
-
-const SUNSHINE: &str = SimConfig::SUBDOMAINS[0];
-const LAKESIDE: &str = SimConfig::SUBDOMAINS[1];
-
-/// Events of practices.
-fn events(count: usize) -> Vec<Pair> {
-    catalogue::pairs().filter(Pair::institution_scoped).take(count).collect()
-}
-
-fn pairs<'a>(practice: &'a str, events: &'a [Pair]) -> Vec<(&'a str, &'a str)> {
-    events.iter().map(|pair| (practice, pair.event)).collect()
-}
+use crate::support::{LAKESIDE, SUNSHINE, World, endpoint, events, pairs, subscription};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn created_from_nothing() {
@@ -27,10 +14,13 @@ async fn created_from_nothing() {
     world.ready("WebhookSubscription", "sunshine").await;
     world.ready("ProviderAccount", "default").await;
     world.assert_writes(Mark::default(), [("POST endpoint", 1), ("POST row", 2)]);
-    assert!(world.has_exactly(&pairs(SUNSHINE, &events)));
+    assert!(world.has_exactly(&pairs(&[SUNSHINE], &events)));
     let remote = world.provider.endpoints().remove(0);
     assert_eq!(object.status()["remoteId"], remote.id.to_string());
     assert_eq!(world.secret_value("intake-signing", "current").await, Some(remote.secret_key));
+    for kind in ["provideraccount/default", "webhookendpoint/intake", "webhooksubscription/sunshine"] {
+        world.kubectl(&["wait", "--for=condition=Ready", "--timeout=20s", kind]).await;
+    }
     world.finish().await;
 }
 
@@ -44,13 +34,13 @@ async fn scaled_from_1_to_40_to_5_events() {
     world.apply([subscription("sunshine", "intake", &[SUNSHINE], &all)]).await;
     world.ready("WebhookSubscription", "sunshine").await;
     world.assert_writes(mark, [("POST row", 39)]);
-    world.assert_unbroken(mark, &pairs(SUNSHINE, &all[..1]));
+    world.assert_unbroken(mark, &pairs(&[SUNSHINE], &all[..1]));
     let mark = world.provider.mark();
     world.apply([subscription("sunshine", "intake", &[SUNSHINE], &all[..5])]).await;
     let object = world.ready("WebhookSubscription", "sunshine").await;
     world.assert_writes(mark, [("DELETE row", 35)]);
-    world.assert_unbroken(mark, &pairs(SUNSHINE, &all[..5]));
-    assert!(world.has_exactly(&pairs(SUNSHINE, &all[..5])));
+    world.assert_unbroken(mark, &pairs(&[SUNSHINE], &all[..5]));
+    assert!(world.has_exactly(&pairs(&[SUNSHINE], &all[..5])));
     assert_eq!((&object.status()["desired"], &object.status()["active"]), (&json!(5), &json!(5)));
     world.finish().await;
 }
@@ -68,6 +58,24 @@ async fn renamed_practice_creates_before_it_deletes() {
     let order: Vec<String> =
         world.provider.calls_since(mark).into_iter().filter(|call| call.is_write()).map(|call| call.method).collect();
     assert_eq!(order, ["POST", "POST", "POST", "DELETE", "DELETE", "DELETE"]);
-    assert!(world.has_exactly(&pairs(LAKESIDE, &events)));
+    assert!(world.has_exactly(&pairs(&[LAKESIDE], &events)));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renamed_object_hands_over_without_a_call() {
+    let world = World::named("rename-object").start().await;
+    let events = events(3);
+    world.apply([endpoint("intake"), subscription("old", "intake", &[SUNSHINE], &events)]).await;
+    world.ready("WebhookSubscription", "old").await;
+    let mark = world.provider.mark();
+    world.apply([subscription("new", "intake", &[SUNSHINE], &events)]).await;
+    world.ready("WebhookSubscription", "new").await;
+    world.delete("WebhookSubscription", "old").await;
+    world.gone("WebhookSubscription", "old").await;
+    world.rounds(2).await;
+    world.assert_writes(mark, []);
+    world.assert_unbroken(mark, &pairs(&[SUNSHINE], &events));
+    assert!(world.event_reasons("old").await.contains(&"HandedOver".to_owned()));
     world.finish().await;
 }

@@ -6,5 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
 mod admission;
+mod bad_input;
+mod catalogue;
+mod counts;
+mod crash;
+mod deletion;
+mod edits;
+mod faults;
 mod lifecycle;
+mod secrets;
 mod support;

@@ -65,7 +65,11 @@ impl Work<'_> {
         if !found.creates.is_empty() {
             let missing_since = match self.second_look(&found) {
                 SecondLook::Go => None,
-                SecondLook::List => return draft.step(SubscriptionStep::ListRows(self.remote_id.clone())),
+                SecondLook::List { since } => {
+                    let mut plan = draft.step(SubscriptionStep::ListRows(self.remote_id.clone()));
+                    plan.missing_since = since;
+                    return plan;
+                }
                 SecondLook::Wait { since, wait } => {
                     let mut plan = draft.rest(
                         Report::unknown(
@@ -241,14 +245,14 @@ impl Work<'_> {
         if found.lost < MANY_MISSING && !all {
             return SecondLook::Go;
         }
-        let Some(listed) = self.rows.listed_at(self.remote_id) else { return SecondLook::List };
+        let Some(listed) = self.rows.listed_at(self.remote_id) else { return SecondLook::List { since: None } };
         let since = self.input.memory.missing_since.unwrap_or(listed);
         if elapsed(since, listed) >= self.input.timing.absence_gap {
             return SecondLook::Go;
         }
         let waited = elapsed(since, self.input.now);
         if waited >= self.input.timing.absence_gap {
-            return SecondLook::List;
+            return SecondLook::List { since: Some(since) };
         }
         SecondLook::Wait { since, wait: self.input.timing.absence_gap - waited }
     }
@@ -275,6 +279,6 @@ impl Work<'_> {
 
 enum SecondLook {
     Go,
-    List,
+    List { since: Option<Timestamp> },
     Wait { since: Timestamp, wait: Duration },
 }

@@ -158,11 +158,25 @@ impl Scope {
         listed.iter().any(|id| self.held.contains(id) || self.trusted.contains(id))
     }
 
-    /// Judges the last round. `judged` says which absent ids the list can judge and we have not deleted ourselves.
-    pub(super) fn judge(&mut self, at: Timestamp, listed: &HashSet<RemoteId>, judged: impl Fn(&RemoteId) -> bool) {
+    /// Whether a list without W1 says anything about the world: where nothing is known that could be lacking, trust stays
+    /// as it was, and no list of practices need be asked for.
+    pub(super) fn has_nothing_to_miss(&self) -> bool {
+        self.world == World::Trusted && self.held.is_empty() && self.trusted.is_empty()
+    }
+
+    /// Judges the last round. `judged` says which absent ids the list can judge and we have not deleted ourselves;
+    /// `practices` whether the round has a list of practices.
+    pub(super) fn judge(
+        &mut self,
+        at: Timestamp,
+        listed: &HashSet<RemoteId>,
+        practices: bool,
+        judged: impl Fn(&RemoteId) -> bool,
+    ) {
         let held: HashSet<_> = self.held.iter().filter(|id| judged(id)).collect();
         let known = held.iter().copied().chain(self.trusted.iter().filter(|id| judged(id))).collect::<HashSet<_>>();
-        let world = if held.is_empty() && self.sample.is_empty() || self.witnesses.endpoint {
+        let kept = self.world == World::Trusted && known.is_empty() && !practices;
+        let world = if held.is_empty() && self.sample.is_empty() || self.witnesses.endpoint || kept {
             World::Trusted
         } else if !held.is_empty() && known.len() > 1 {
             World::Suspect

@@ -182,8 +182,9 @@ impl Mirror {
         }
         let before = self.scope.world;
         let endpoints = &self.endpoints;
-        self.scope
-            .judge(list.at, listed, |id| endpoints.is_judged(id, list.started) && !endpoints.deleted.contains(id));
+        self.scope.judge(list.at, listed, same_round, |id| {
+            endpoints.is_judged(id, list.started) && !endpoints.deleted.contains(id)
+        });
         changes.world |= self.scope.world != before;
     }
 

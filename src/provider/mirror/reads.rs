@@ -70,7 +70,7 @@ impl Mirror {
     /// Whether the last endpoint list still lacks a witness that a list of practices could give.
     pub fn wants_sample_witness(&self, listed: &[RemoteEndpoint]) -> bool {
         let listed: HashSet<_> = listed.iter().map(|remote| remote.id.clone()).collect();
-        !self.scope.sample.is_empty() && !self.scope.endpoint_witness(&listed)
+        !self.scope.sample.is_empty() && !self.scope.has_nothing_to_miss() && !self.scope.endpoint_witness(&listed)
     }
 
     /// The ids our objects hold, as last told.

@@ -287,6 +287,22 @@ fn a_list_from_before_anything_was_expected_is_no_witness() {
     assert_eq!((mirror.world(), absence(&mirror, "1")), (World::Unwitnessed, (1, false, None)));
 }
 
+/// A sample that is chosen after a list must not take back the trust of the round that it was chosen from.
+#[test]
+fn a_list_that_can_lack_nothing_leaves_trust_as_it_was() {
+    let mut mirror = Mirror::new();
+    list_endpoints(&mut mirror, 0, &[]);
+    list_practices(&mut mirror, 0, &["7"]);
+    list_endpoints(&mut mirror, 1, &[]);
+    mirror.set_expectations(HashSet::new(), vec![Arc::from("7")]);
+    assert!(!mirror.wants_sample_witness(&[]));
+    assert_eq!(mirror.world(), World::Trusted);
+    list_endpoints(&mut mirror, 2, &[]);
+    assert_eq!(mirror.world(), World::Trusted);
+    list_practices(&mut mirror, 2, &["8"]);
+    assert_eq!(mirror.world(), World::Unwitnessed, "the practices of another world");
+}
+
 #[test]
 fn what_we_deleted_ourselves_is_not_suspect() {
     let mut mirror = Mirror::new();

@@ -19,10 +19,10 @@ pub fn describe(call: &Call) -> String {
     format!("{} {}", call.method, subject(call))
 }
 
-/// How many calls of each description could change something.
-pub fn writes_of(calls: &[Call]) -> BTreeMap<String, usize> {
+/// How many calls there are of each description.
+pub fn tally<'a>(calls: impl IntoIterator<Item = &'a Call>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.is_write()) {
+    for call in calls {
         *counts.entry(describe(call)).or_default() += 1;
     }
     counts

@@ -28,8 +28,9 @@ impl Logs {
     /// The operator's own last lines.
     pub fn tail(&self, lines: usize) -> String {
         let text = self.text();
-        let noise = |line: &str| line.contains("delayed_init") || line.contains("stream_backoff");
-        let own: Vec<&str> = text.lines().filter(|line| !noise(line)).collect();
+        let own =
+            |line: &&str| line.contains(" external_webhooks::") || line.contains(" WARN ") || line.contains(" ERROR ");
+        let own: Vec<&str> = text.lines().filter(own).collect();
         own[own.len().saturating_sub(lines)..].join("\n")
     }
 }

@@ -9,8 +9,7 @@ mod rules;
 mod shapes;
 mod world;
 
-pub use calls::{describe, writes_of};
-pub use operator::Operator;
-pub use record::{Object, Recorder};
-pub use shapes::{account, account_wide, all_practices, endpoint, secret, subscription};
-pub use world::{PATIENCE, World, WorldBuilder, brief_timing};
+pub use calls::{describe, tally};
+pub use record::Object;
+pub use shapes::*;
+pub use world::{OPERATORS, PATIENCE, World, cluster};

@@ -1,7 +1,27 @@
 //! Objects as users write them, to be changed by the test that needs another shape.
 
 use serde_json::{Value, json};
-use testbed::nexhealth::catalogue::Pair;
+use testbed::nexhealth::SimConfig;
+use testbed::nexhealth::catalogue::{self, Pair};
+
+/// Practices of the usual provider.
+pub const SUNSHINE: &str = SimConfig::SUBDOMAINS[0];
+/// See [`SUNSHINE`].
+pub const LAKESIDE: &str = SimConfig::SUBDOMAINS[1];
+/// See [`SUNSHINE`].
+pub const HILLTOP: &str = SimConfig::SUBDOMAINS[2];
+
+/// The first events of practices.
+pub fn events(count: usize) -> Vec<Pair> {
+    let events: Vec<Pair> = catalogue::pairs().filter(Pair::institution_scoped).take(count).collect();
+    assert_eq!(events.len(), count, "the catalogue has no more events of practices");
+    events
+}
+
+/// Practices times events.
+pub fn pairs<'a>(practices: &[&'a str], events: &[Pair]) -> Vec<(&'a str, &'static str)> {
+    practices.iter().flat_map(|practice| events.iter().map(|pair| (*practice, pair.event))).collect()
+}
 
 /// The Secret with an API key.
 pub fn secret(name: &str, key: &str) -> Value {

@@ -10,7 +10,7 @@ use external_webhooks::provider::http::CallLimits;
 use external_webhooks::provider::realm::RealmTiming;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{ApiResource, DeleteParams, DynamicObject};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -236,6 +236,31 @@ impl World {
         Some(String::from_utf8(secret.data?.remove(key)?.0).unwrap())
     }
 
+    /// Reasons of the Events about one object.
+    pub async fn event_reasons(&self, name: &str) -> Vec<String> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), self.namespace.name());
+        let events = events.list(&ListParams::default()).await.unwrap();
+        let about = |event: &Event| event.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(name));
+        events.items.into_iter().filter(about).filter_map(|event| event.reason).collect()
+    }
+
+    /// Runs `kubectl` in the namespace and answers what it printed; it must succeed.
+    pub async fn kubectl(&self, args: &[&str]) -> String {
+        let mut command = self.cluster.kubectl();
+        command.args(["--namespace", self.namespace.name()]).args(args);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "kubectl {args:?}: {}\n{}", text(&output.stderr), self.report());
+        text(&output.stdout)
+    }
+
+    /// Waits for this many further rounds of the operator's observation.
+    pub async fn rounds(&self, count: usize) {
+        let rounds = |world: &Self| world.provider.calls("GET", "/institutions").len();
+        let before = rounds(self);
+        self.until("another look at the provider", |world| rounds(world) >= before + count).await;
+    }
+
     /// Waits until this holds; fails with everything that is known if it does not.
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -278,7 +303,7 @@ impl World {
 
     /// Calls since a mark that could change something, by description.
     pub fn writes(&self, since: Mark) -> BTreeMap<String, usize> {
-        calls::writes_of(&self.provider.calls_since(since))
+        calls::tally(self.provider.calls_since(since).iter().filter(|call| call.is_write()))
     }
 
     /// Asserts exactly these changing calls since a mark, such as `[("POST row", 2)]`.
@@ -348,7 +373,7 @@ impl World {
 
     async fn leaks(&self) -> Vec<String> {
         let events: Api<Event> = Api::namespaced(self.client.clone(), self.namespace.name());
-        let events = events.list(&Default::default()).await.unwrap();
+        let events = events.list(&ListParams::default()).await.unwrap();
         let objects: Vec<String> = self.recorder.versions().iter().map(|object| object.value.to_string()).collect();
         let places = [
             Place { name: "objects", text: objects.join("\n") },

@@ -1,0 +1,51 @@
+//! The operator killed at random moments of a converge.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use testbed::nexhealth::{Institution, SimConfig};
+
+use crate::support::{HILLTOP, LAKESIDE, SUNSHINE, World, endpoint, events, pairs, subscription};
+
+const KILLS: usize = 12;
+const SEED: u64 = 20_260_726;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_again_and_again_it_leaves_no_twin_and_no_orphan() {
+    let add = |config: &mut SimConfig| {
+        config.organisations[0].institutions.push(Institution::new(104, "fourth-dental", "Fourth"));
+        config.organisations[0].institutions.push(Institution::new(105, "fifth-dental", "Fifth"));
+    };
+    let mut world = World::named("crash").provider(add).prepare().await;
+    let (events, mut random) = (events(40), rand::rngs::StdRng::seed_from_u64(SEED));
+    let (left, right) = ([SUNSHINE, LAKESIDE], [HILLTOP, "fourth-dental", "fifth-dental"]);
+    world.apply([world.secret(), world.account("default"), endpoint("left"), endpoint("right")]).await;
+    world.apply([subscription("left", "left", &left, &events), subscription("right", "right", &right, &events)]).await;
+    let mut survived = 0;
+    for _ in 0..KILLS {
+        world.start_operator();
+        // Some kills are aimed at the first writes of a process, some at a moment of its life.
+        let writes = |world: &World| world.provider.ledger().iter().filter(|call| call.is_write()).count();
+        let (before, more) = (writes(&world), random.random_range(1..=25));
+        let reached = |world: &World| writes(world) >= before + more || writes(world) >= 202;
+        world.until("further writes", reached).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..=15))).await;
+        world.kill_operator().await;
+        survived += usize::from(writes(&world) > before);
+    }
+    assert!(survived >= KILLS / 2, "most kills must fall into the work: {survived}");
+    world.start_operator();
+    world.all_ready().await;
+    world.rounds(2).await;
+    world.all_ready().await;
+    assert_eq!(world.provider.endpoints().len(), 2, "{}", world.report());
+    let everything = [pairs(&left, &events), pairs(&right, &events)].concat();
+    assert!(world.has_exactly(&everything), "{} rows\n{}", world.provider.rows().len(), world.report());
+    for name in ["left", "right"] {
+        let id = world.recorder.get("WebhookEndpoint", name).unwrap().status()["remoteId"].clone();
+        let remote = world.provider.endpoints().into_iter().find(|one| id == one.id.to_string()).unwrap();
+        assert_eq!(remote.target_url, format!("https://hooks.example.com/{name}"));
+        assert_eq!(world.secret_value(&format!("{name}-signing"), "current").await, Some(remote.secret_key));
+    }
+    world.finish().await;
+}
