@@ -229,7 +229,6 @@ impl Pass<'_> {
             }
             SubscriptionStep::Rest => {
                 self.write_status(&plan.status, &plan.notes).await?;
-                self.grow_old(around);
                 return Ok(Some(Done::rest(plan.again)));
             }
         }
@@ -243,13 +242,6 @@ impl Pass<'_> {
         }
         self.context.events.publish(&*self.object, notes).await;
         Ok(())
-    }
-
-    /// A pair whose row was seen is new no longer: its absence from now on is a loss.
-    fn grow_old(&self, around: &Surroundings) {
-        let (EndpointLink::Usable { remote_id, .. }, Some(handle)) = (&around.link, &around.realm) else { return };
-        let mut mind = self.memory.plan();
-        handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
     }
 
     /// While an object works its counters are written now and then, so that a person sees it move.
