@@ -14,10 +14,7 @@ mod crash;
 mod deletion;
 mod edits;
 mod faults;
-<<<<<<< HEAD
-=======
 mod lease;
->>>>>>> integration
 mod lifecycle;
 mod secrets;
 mod support;
