@@ -14,7 +14,7 @@ use super::error::PassError;
 use super::memory::Memory;
 use super::secrets::{self, ReadSecret};
 use super::write::Writer;
-use super::{claims, observer, wakes};
+use super::{claims, observer, request, wakes};
 use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
 use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
 use crate::plan::account::{AccountFinding, held_up, scope};
@@ -59,7 +59,9 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if !held {
         object = writer.add_finalizer(&object, IN_USE_FINALIZER).await?;
     }
-    let (finding, realm) = find(context, &object, &memory).await?;
+    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
+    let asked = request::unanswered(&*object, handled.as_deref());
+    let (finding, realm) = find(context, &object, &memory, asked.is_some()).await?;
     let news = record(context, &name, &object, &finding, realm.clone());
     if news {
         wakes::dependants(context, &name);
@@ -70,6 +72,7 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     let mut status = ProviderAccountStatus {
         observed_generation: generation,
         conditions: report.conditions(&before.conditions, generation, Timestamp::now()),
+        last_handled_reconcile_at: if realm.is_some() { asked.or(handled) } else { handled },
         ..before.clone()
     };
     if let (AccountFinding::Authenticated, Some(handle)) = (&finding, &realm) {
@@ -79,6 +82,7 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     let counters_only = object.status.is_some()
         && status.conditions == before.conditions
         && status.observed_generation == before.observed_generation
+        && status.last_handled_reconcile_at == before.last_handled_reconcile_at
         && status.scope == before.scope;
     if status == before && object.status.is_some() {
         return Ok(Done::rest(again));
@@ -123,6 +127,7 @@ async fn find(
     context: &Arc<Context>,
     object: &ProviderAccount,
     memory: &Memory<AccountMemory>,
+    fresh: bool,
 ) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
     let Some(block) = &object.spec.nex_health else {
         let message = "spec has no provider block: set spec.nexHealth".to_owned();
@@ -147,6 +152,7 @@ async fn find(
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     if handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none())
         && handle.trouble().is_none()
+        || fresh
     {
         observer::round(&handle).await;
     }

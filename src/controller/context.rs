@@ -1,6 +1,7 @@
 //! What every pass needs.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use super::subscription::SubscriptionMind;
 use super::timing::Timing;
 use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::provider::http::HttpClient;
-use crate::runtime::metrics::{Kind, Verb};
+use crate::runtime::metrics::{Kind, ObjectKey, Verb};
 use crate::runtime::{Health, Lease, Metrics};
 
 /// What the controllers are started with.
@@ -72,6 +73,7 @@ pub struct Context {
     pub account_memory: Memories<AccountMemory>,
     pub endpoint_memory: Memories<EndpointMind>,
     pub subscription_memory: Memories<SubscriptionMind>,
+    pub unconfirmed: Mutex<HashSet<ObjectKey>>,
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
 }
@@ -85,6 +87,22 @@ impl Context {
     /// Counts a write to the cluster.
     pub fn wrote(&self, kind: Kind, verb: Verb) {
         self.metrics.kube_write(kind, verb);
+    }
+
+    /// An object is new or was changed: it waits for a pass, and its remote side is not confirmed.
+    pub fn changed(&self, key: ObjectKey) {
+        self.health.waiting(&key);
+        let mut unconfirmed = self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        unconfirmed.insert(key);
+        self.metrics.set_unconfirmed_objects(unconfirmed.len() as u64);
+    }
+
+    /// A pass over an object went through, or the object is gone.
+    pub fn confirmed(&self, key: &ObjectKey) {
+        let mut unconfirmed = self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        if unconfirmed.remove(key) {
+            self.metrics.set_unconfirmed_objects(unconfirmed.len() as u64);
+        }
     }
 
     /// Waits until every cache is filled.

@@ -1,12 +1,13 @@
 //! One loop for every kind: watch, wake, plan, execute, back off. Kinds differ only in their pass.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
@@ -22,7 +23,9 @@ use super::events::Events;
 use super::kinds::{Controlled, Sight};
 use super::memory::Memories;
 use super::secrets;
-use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::plan::condition::{find, is_true};
+use crate::plan::elapsed;
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
@@ -98,6 +101,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         account_memory: Memories::new(),
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
+        unconfirmed: Mutex::default(),
         tasks: tokio_util::task::TaskTracker::new(),
         shutdown: config.shutdown.child_token(),
     });
@@ -225,16 +229,17 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
-    context.health.waiting(&key);
     let outcome = K::pass(context, object.clone()).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
-        context.metrics.set_conditions(&key, K::conditions(&latest));
+        tell(context, &key, K::conditions(&latest));
     }
     match outcome {
         Ok(done) => {
             memory.succeeded();
-            context.metrics.reconciled(K::METRIC, Outcome::InSync);
+            context.confirmed(&key);
+            let latest = K::cache(context).get(&key.namespace, &key.name).unwrap_or(object);
+            context.metrics.reconciled(K::METRIC, outcome_of(K::conditions(&latest)));
             done.again.map_or_else(Action::await_change, Action::requeue)
         }
         Err(PassError::Gone) => Action::await_change(),
@@ -248,6 +253,24 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
             }
             Action::requeue(wait)
         }
+    }
+}
+
+/// What the metrics say of an object's conditions.
+fn tell(context: &Context, key: &ObjectKey, conditions: &[Condition]) {
+    context.metrics.set_conditions(key, conditions);
+    let blocked = find(conditions, ConditionType::DeletionBlocked)
+        .and_then(|condition| Instant::now().checked_sub(elapsed(condition.last_transition_time.0, Timestamp::now())));
+    context.metrics.set_deletion_blocked(key, blocked);
+}
+
+fn outcome_of(conditions: &[Condition]) -> Outcome {
+    if is_true(conditions, ConditionType::Stalled) {
+        Outcome::Stalled
+    } else if is_true(conditions, ConditionType::Reconciling) {
+        Outcome::Waiting
+    } else {
+        Outcome::InSync
     }
 }
 

@@ -84,6 +84,9 @@ impl<K: Controlled> Sight<K> {
 
     fn appeared(&self, object: &K) {
         let before = K::cache(&self.context).seen(&object.namespace().unwrap_or_default(), &object.name_any());
+        if before.as_ref().is_none_or(|before| before.meta().generation != object.meta().generation) {
+            self.context.changed(object_key(object));
+        }
         K::applied(&self.context, before.as_deref(), object);
     }
 
@@ -93,6 +96,7 @@ impl<K: Controlled> Sight<K> {
         K::cache(&self.context).forget(&uid);
         self.context.metrics.remove_object(&object_key(object));
         self.context.health.served(&object_key(object));
+        self.context.confirmed(&object_key(object));
         K::deleted(&self.context, object);
     }
 }

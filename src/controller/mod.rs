@@ -10,6 +10,8 @@
 //! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
 //! | `wakes` | from a change to exactly the objects concerned |
 //! | `write` | finalizers and status, each with the resourceVersion it was planned on |
+//! | `definition` | whether our CRDs are being removed |
+//! | `request` | the annotation that asks for a fresh look |
 //! | `events` | Kubernetes Events |
 //! | `claims` | which object holds which remote endpoint, which want the same URL |
 //! | `kinds` | what the driver must know of each kind, and whom its events concern |
@@ -20,6 +22,7 @@ mod accounts;
 mod cache;
 mod claims;
 mod context;
+mod definition;
 mod driver;
 mod endpoint;
 mod error;
@@ -27,6 +30,7 @@ mod events;
 mod kinds;
 mod memory;
 mod observer;
+mod request;
 mod secrets;
 mod subscription;
 mod timing;

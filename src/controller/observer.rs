@@ -18,6 +18,8 @@ use crate::provider::realm::Health;
 pub fn start(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     let (observing, realm) = (context.clone(), handle.clone());
     context.spawn(async move { observe(&observing, &realm).await });
+    let (measuring, realm) = (context.clone(), handle.clone());
+    context.spawn(async move { measure(&measuring, &realm).await });
     let (forwarding, realm) = (context.clone(), handle.clone());
     context.spawn(async move { forward(&forwarding, &realm).await });
 }
@@ -103,6 +105,34 @@ async fn forward(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
                 wakes::accounts_of(context, handle);
             }
         }
+    }
+}
+
+/// Keeps the realm's budget in the metrics, under the name of the first of its accounts.
+async fn measure(context: &Context, handle: &RealmHandle) {
+    let provider = handle.realm.provider().name();
+    let mut counted = Duration::ZERO;
+    let mut shown: Option<String> = None;
+    loop {
+        let over = tokio::select! {
+            () = handle.end.cancelled() => true,
+            () = context.shutdown.cancelled() => true,
+            () = tokio::time::sleep(context.timing.measure) => false,
+        };
+        let name = handle.members().into_iter().min().map(|(namespace, name)| format!("{namespace}/{name}"));
+        if let Some(old) = shown.take().filter(|old| over || Some(old) != name.as_ref()) {
+            context.metrics.set_budget_ratio(provider, &old, None);
+        }
+        if over {
+            return;
+        }
+        if let Some(name) = &name {
+            context.metrics.set_budget_ratio(provider, name, Some(1.0 - handle.gate.budget_ratio()));
+        }
+        shown = name;
+        let total = handle.gate.throttled_total();
+        context.metrics.throttled(provider, total.saturating_sub(counted));
+        counted = total;
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Timing {
     pub probe: (Duration, Duration),
     /// How often an account with refused credentials is tried without a change (rules.md *Outcomes*: 15 min).
     pub credentials_retry: Duration,
+    /// How often a realm's budget is put into the metrics.
+    pub measure: Duration,
     /// Pause after somebody else wrote an object first.
     pub conflict: Duration,
     /// Deadline of every call to the API server.
@@ -43,6 +45,7 @@ impl Default for Timing {
             backoff: (Duration::from_secs(1), Duration::from_secs(300)),
             probe: (Duration::from_secs(1), Duration::from_secs(60)),
             credentials_retry: Duration::from_secs(900),
+            measure: Duration::from_secs(5),
             conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),

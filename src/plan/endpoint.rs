@@ -93,6 +93,8 @@ pub enum SecretView {
 /// What this process remembers of an endpoint object.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointMemory {
+    /// Our CRD is being removed: nothing remote is deleted (rules.md *Deletion*).
+    pub definition_going: bool,
     /// This process wrote the present intent; otherwise a process before it did, and may have sent a POST.
     pub intent_is_mine: bool,
     /// The id that a 201 of this process named.

@@ -20,6 +20,7 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         return EndpointPlan { step: EndpointStep::Rest, status: draft.status, notes: Vec::new(), again: None };
     }
     match input.object.spec.deletion_policy {
+        _ if input.memory.definition_going => orphan(input, draft),
         DeletionPolicy::Orphan => orphan(input, draft),
         DeletionPolicy::Delete => delete(input, draft),
     }

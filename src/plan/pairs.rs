@@ -88,7 +88,7 @@ impl Declared {
 fn unreached(name: &str, rows: &dyn RemoteRows) -> ItemProblem {
     let names = rows.practice_names().unwrap_or_default();
     let message = format!(
-        "the account's key does not reach a practice named {name:?}{}: correct the name, or have the practice granted to the key; it is picked up by itself",
+        "the account's key does not reach a practice named {name:?}{}: correct the name in spec.practices, or have the practice granted to the key; it is picked up by itself",
         did_you_mean(name, names.iter().map(|name| &**name))
     );
     ItemProblem::new(ItemReason::PracticeNotFound, message)

@@ -94,6 +94,8 @@ pub struct SubscriptionInput<'a> {
 /// What this process remembers of a subscription object.
 #[derive(Clone, Debug, Default)]
 pub struct SubscriptionMemory {
+    /// Our CRD is being removed: nothing remote is deleted (rules.md *Deletion*).
+    pub definition_going: bool,
     /// Pairs that the provider refused to create or to switch.
     pub refused: HashMap<RowKey, Refusal>,
     /// Pairs that the provider refused to move.

@@ -18,7 +18,7 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
     if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
         return draft.step(SubscriptionStep::Rest);
     }
-    if input.object.spec.deletion_policy == DeletionPolicy::Orphan {
+    if input.object.spec.deletion_policy == DeletionPolicy::Orphan || input.memory.definition_going {
         draft.notes.push(Note::normal(
             "Orphaned",
             "Orphan",

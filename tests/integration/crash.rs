@@ -42,8 +42,7 @@ async fn killed_again_and_again_it_leaves_no_twin_and_no_orphan() {
     let everything = [pairs(&left, &events), pairs(&right, &events)].concat();
     assert!(world.has_exactly(&everything), "{} rows\n{}", world.provider.rows().len(), world.report());
     for name in ["left", "right"] {
-        let id = world.recorder.get("WebhookEndpoint", name).unwrap().status()["remoteId"].clone();
-        let remote = world.provider.endpoints().into_iter().find(|one| id == one.id.to_string()).unwrap();
+        let remote = world.remote_of(name);
         assert_eq!(remote.target_url, format!("https://hooks.example.com/{name}"));
         assert_eq!(world.secret_value(&format!("{name}-signing"), "current").await, Some(remote.secret_key));
     }

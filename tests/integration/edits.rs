@@ -81,9 +81,9 @@ async fn endpoint_ref_within_an_account_moves_the_rows() {
     world.ready("WebhookSubscription", "one").await;
     world.assert_writes(mark, [("PATCH row", 3)]);
     world.assert_unbroken(mark, &pairs(&[SUNSHINE], &events));
-    let b = world.recorder.get("WebhookEndpoint", "b").unwrap().status()["remoteId"].clone();
+    let b = world.remote_of("b").id;
     let after = world.provider.rows();
-    assert!(after.iter().all(|row| b == row.endpoint_id.to_string()), "{after:?}");
+    assert!(after.iter().all(|row| row.endpoint_id == b), "{after:?}");
     let ids = |rows: &[testbed::nexhealth::Row]| rows.iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(ids(&after), ids(&before), "the rows are the same ones");
     world.finish().await;

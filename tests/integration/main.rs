@@ -7,12 +7,14 @@
 
 mod admission;
 mod bad_input;
+mod binary;
 mod catalogue;
 mod counts;
 mod crash;
 mod deletion;
 mod edits;
 mod faults;
+mod lease;
 mod lifecycle;
 mod secrets;
 mod support;

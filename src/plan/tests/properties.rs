@@ -107,10 +107,11 @@ prop_compose! {
     fn any_memory()(
         mine in any::<bool>(), made in prop::option::of(any_ids()), lost in prop::option::of(any_time()),
         refused in prop::option::of(any_time()), delete_refused in prop::option::of(any_time()),
-        in_the_way in prop::option::of(0..3usize),
+        in_the_way in prop::option::of(0..3usize), definition_going in any::<bool>(),
     ) -> EndpointMemory {
         let refusal = |second| crate::plan::Refusal { status: 422, at: at(second) };
         EndpointMemory {
+            definition_going,
             intent_is_mine: mine,
             made: made.and_then(|ids| ids.first().map(|made| id(made))),
             lost_post: lost.map(at),

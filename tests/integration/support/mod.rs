@@ -1,5 +1,6 @@
 //! What every test stands on.
 
+mod builder;
 mod calls;
 mod canary;
 mod logs;
@@ -9,7 +10,7 @@ mod rules;
 mod shapes;
 mod world;
 
+pub use builder::{OPERATORS, cluster};
 pub use calls::{describe, tally};
-pub use record::Object;
 pub use shapes::*;
-pub use world::{OPERATORS, PATIENCE, World, cluster};
+pub use world::{PATIENCE, World};

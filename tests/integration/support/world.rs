@@ -4,19 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use external_webhooks::controller::Timing;
-use external_webhooks::plan::PlanTiming;
-use external_webhooks::provider::http::CallLimits;
-use external_webhooks::provider::realm::RealmTiming;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::Value;
-use testbed::control_plane::{ControlPlane, Namespace, shared};
-use testbed::nexhealth::{ApiKey, Mark, Mode, SimConfig, Simulator};
-use tokio::sync::OnceCell;
+use testbed::control_plane::{ControlPlane, Namespace};
+use testbed::nexhealth::{Endpoint, Mark, Simulator};
 
 use super::canary::{Place, leaks};
 use super::logs::Logs;
@@ -26,106 +21,6 @@ use super::{calls, rules, shapes};
 
 /// How long a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Namespace and ServiceAccount of every operator under test.
-pub const OPERATORS: &str = "external-webhooks-system";
-const SERVICE_ACCOUNT: &str = "external-webhooks";
-
-/// The operator's kubeconfig: definitions and rights are installed by the first test that asks.
-static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
-
-async fn installed(cluster: &ControlPlane) -> PathBuf {
-    let install = || async {
-        cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
-        cluster.install_operator_rbac(OPERATORS).await.unwrap();
-        cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1
-    };
-    INSTALLED.get_or_init(install).await.clone()
-}
-
-/// The shared cluster, with our kinds on it, and the kubeconfig of the operator's ServiceAccount.
-pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
-    let cluster = shared().await;
-    let kubeconfig = installed(cluster).await;
-    (cluster, kubeconfig)
-}
-
-/// The operator's durations, in milliseconds instead of seconds.
-pub fn brief_timing() -> Timing {
-    let ms = Duration::from_millis;
-    Timing {
-        plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
-        realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
-        calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
-        observe_interval: Some(ms(300)),
-        backoff: (ms(10), ms(200)),
-        probe: (ms(20), ms(200)),
-        credentials_retry: Duration::from_secs(3600),
-        conflict: ms(5),
-        kube_call: Duration::from_secs(10),
-        secret_replaced: ms(300),
-        lease: ms(200),
-    }
-}
-
-/// How a world is made.
-pub struct WorldBuilder {
-    name: &'static str,
-    timing: Timing,
-    provider: SimConfig,
-}
-
-impl WorldBuilder {
-    /// Changes the operator's durations.
-    pub fn timing(mut self, edit: impl FnOnce(&mut Timing)) -> Self {
-        edit(&mut self.timing);
-        self
-    }
-
-    /// Nothing is noticed by looking now and then: only watches wake the operator.
-    pub fn watches_only(self) -> Self {
-        self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
-    }
-
-    /// Changes the provider.
-    pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
-        edit(&mut self.provider);
-        self
-    }
-
-    /// Makes everything but the objects; the operator does not run yet.
-    pub async fn prepare(self) -> World {
-        let (cluster, kubeconfig) = cluster().await;
-        let namespace = cluster.namespace(self.name).await.unwrap();
-        let client = cluster.admin();
-        let provider = Simulator::start(self.provider).await.unwrap();
-        let settings = Settings {
-            namespace: namespace.name().to_owned(),
-            allowed_base_urls: vec![provider.base_url()],
-            timing: self.timing,
-        };
-        World {
-            recorder: Recorder::start(&client, namespace.name()),
-            provider,
-            cluster,
-            client,
-            namespace,
-            settings,
-            kubeconfig,
-            logs: Logs::default(),
-            operator: None,
-            metrics: String::new(),
-        }
-    }
-
-    /// With a running operator, the account `default` and the Secret that holds its key.
-    pub async fn start(self) -> World {
-        let mut world = self.prepare().await;
-        world.start_operator();
-        world.apply([world.secret(), world.account("default")]).await;
-        world
-    }
-}
 
 /// See the module.
 pub struct World {
@@ -141,23 +36,14 @@ pub struct World {
     pub namespace: Namespace,
     /// What the next operator is started with.
     pub settings: Settings,
-    logs: Logs,
-    kubeconfig: PathBuf,
-    operator: Option<Operator>,
+    pub(super) logs: Logs,
+    pub(super) kubeconfig: PathBuf,
+    pub(super) operator: Option<Operator>,
     /// Metrics pages of operators that have ended.
-    metrics: String,
+    pub(super) metrics: String,
 }
 
 impl World {
-    /// A world with the usual provider: one organisation, one key, three practices, no rate limit.
-    pub fn named(name: &'static str) -> WorldBuilder {
-        let mut provider = SimConfig::default();
-        provider.switches.rate_limit = None;
-        let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
-        provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider }
-    }
-
     /// The API key of the usual organisation.
     pub fn api_key(&self) -> String {
         self.provider.keys().remove(0)
@@ -190,6 +76,7 @@ impl World {
     pub async fn stop_operator(&mut self) {
         let operator = self.operator.take().expect("an operator runs");
         self.metrics.push_str(&operator.metrics.encode().unwrap());
+        assert_eq!(operator.health.alive(), Ok(()), "alive to the end");
         if let Err(error) = operator.stop().await {
             panic!("the operator did not end well: {error}\n{}", self.report());
         }
@@ -234,6 +121,14 @@ impl World {
     pub async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
         let secret = self.secrets().get_opt(name).await.unwrap()?;
         Some(String::from_utf8(secret.data?.remove(key)?.0).unwrap())
+    }
+
+    /// The remote endpoint that an object holds.
+    pub fn remote_of(&self, name: &str) -> Endpoint {
+        let object = self.recorder.get("WebhookEndpoint", name).unwrap();
+        let id: i64 = object.status()["remoteId"].as_str().unwrap().parse().unwrap();
+        let remote = self.provider.endpoints().into_iter().find(|remote| remote.id == id);
+        remote.unwrap_or_else(|| panic!("endpoint {id} of {name} is not at the provider\n{}", self.report()))
     }
 
     /// Reasons of the Events about one object.
@@ -381,10 +276,22 @@ impl World {
             Place { name: "the log", text: self.logs.text() },
             Place { name: "/metrics", text: self.metrics.clone() },
         ];
-        let mut secrets: Vec<(&'static str, String)> = Vec::new();
+        leaks(&self.canaries(), &places)
+    }
+
+    /// Everything that must be nowhere but in Secrets.
+    fn canaries(&self) -> Vec<(&'static str, String)> {
+        let mut secrets = Vec::new();
         secrets.extend(self.provider.keys().into_iter().map(|key| ("an API key", key)));
         secrets.extend(self.provider.tokens().into_iter().map(|token| ("a token", token)));
         secrets.extend(self.provider.signing_keys().into_iter().map(|key| ("a signing key", key)));
-        leaks(&secrets, &places)
+        secrets
+    }
+
+    /// Asserts that further places are free of secrets.
+    pub fn assert_nowhere(&self, places: &[(&'static str, String)]) {
+        let places: Vec<Place> = places.iter().map(|(name, text)| Place { name, text: text.clone() }).collect();
+        let leaked = leaks(&self.canaries(), &places);
+        assert!(leaked.is_empty(), "secrets leaked:\n{}", leaked.join("\n"));
     }
 }

@@ -31,6 +31,13 @@ impl Kubectl<'_> {
         self.run(&["apply", "-f", "-"], Some(list.to_string())).await
     }
 
+    /// A file as it is, judged by the API server but not stored.
+    pub async fn dry_run(&self, narrator: &Narrator, path: &str) -> Result<(), Failure> {
+        let printed = self.show(narrator, &["apply", "--dry-run=server", "-f", path]).await?;
+        narrator.output(&printed);
+        Ok(())
+    }
+
     /// One object as JSON.
     pub async fn get(&self, args: &[&str]) -> Result<Value, Failure> {
         let text = self.run(&[&["get"], args, &["-o", "json"]].concat(), None).await?;

@@ -86,25 +86,17 @@ async fn main() -> ExitCode {
         Some(stage) => stage.stop().await,
         None => Ok(()),
     };
-    match (ending, stopped) {
-        (Ending::Held, Ok(())) => {
-            narrator.done("everything that was started is stopped; the operator ended by itself with exit code 0");
-            narrator.verdict(true, &format!("every step held, in {} after the build", seconds(took)));
-            ExitCode::SUCCESS
-        }
+    let (code, words) = match (ending, stopped) {
+        (Ending::Held, Ok(())) => (0, format!("every step held, in {} after the build; all is stopped", seconds(took))),
         (Ending::Held, Err(failure)) => {
             narrator.broken(&failure);
-            ExitCode::FAILURE
+            (1, "the demo failed at its end; everything that was started is stopped".to_owned())
         }
-        (Ending::Broke(_), _) => {
-            narrator.verdict(false, "the demo failed; everything that was started is stopped");
-            ExitCode::FAILURE
-        }
-        (Ending::Interrupted, _) => {
-            narrator.verdict(false, "interrupted; everything that was started is stopped");
-            ExitCode::from(INTERRUPTED)
-        }
-    }
+        (Ending::Broke(_), _) => (1, "the demo failed; everything that was started is stopped".to_owned()),
+        (Ending::Interrupted, _) => (INTERRUPTED, "interrupted; everything that was started is stopped".to_owned()),
+    };
+    narrator.verdict(code == 0, &words);
+    ExitCode::from(code)
 }
 
 async fn run(narrator: &Narrator, scene: &scenes::Scene, stage: &mut Option<Stage>) -> Result<(), Failure> {

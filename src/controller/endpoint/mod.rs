@@ -1,32 +1,30 @@
 //! `WebhookEndpoint`: observe, plan, execute, report.
 
-use std::collections::{HashMap, HashSet};
+mod observe;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::accounts::{AccountEntry, RealmHandle};
+use super::accounts::RealmHandle;
 use super::claims;
 use super::context::{Context, LastRead};
+use super::definition;
 use super::driver::{Done, MAX_STEPS};
 use super::error::PassError;
 use super::memory::Memory;
+use super::request;
 use super::secrets;
 use super::write::Writer;
-use crate::api::endpoint::SubscriptionCounts;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
-use crate::plan::create::Candidate;
-use crate::plan::endpoint::{
-    self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep, RemoteSide, SecretView,
-};
-use crate::plan::pairs::Sibling;
-use crate::plan::{AccountView, Note, Refusal};
+use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep};
+use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
-use crate::provider::mirror::{CreateState, Mirror, Seq};
-use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, canonical_url};
+use crate::provider::mirror::{Mirror, Seq};
+use crate::provider::model::{RemoteEndpoint, RemoteId};
 use crate::provider::realm::Realm;
-use crate::signing::SecretText;
 
 /// What this process remembers of an endpoint object.
 #[derive(Default)]
@@ -48,7 +46,7 @@ pub struct EndpointMind {
 /// One pass.
 pub async fn pass(context: &Arc<Context>, object: Arc<WebhookEndpoint>) -> Result<Done, PassError> {
     let memory = context.endpoint_memory.of(&object.uid().unwrap_or_default());
-    let mut pass = Pass { context, memory, object };
+    let mut pass = Pass { context, memory, object, answered: None, definition: None };
     for _ in 0..MAX_STEPS {
         if let Some(done) = pass.step().await? {
             return Ok(done);
@@ -61,6 +59,10 @@ struct Pass<'a> {
     context: &'a Arc<Context>,
     memory: Arc<Memory<EndpointMind>>,
     object: Arc<WebhookEndpoint>,
+    /// The request for a fresh observation that this pass has answered.
+    answered: Option<String>,
+    /// Whether the CRD is going, once this pass has looked.
+    definition: Option<bool>,
 }
 
 impl Pass<'_> {
@@ -74,6 +76,9 @@ impl Pass<'_> {
         let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
         let realm = account.as_ref().and_then(|account| account.realm.clone());
         self.adjust(realm.as_deref());
+        if let Some(handle) = &realm {
+            self.answer(handle).await?;
+        }
         let (remote, listed_keys) = realm.as_ref().map(|handle| self.remote(handle)).unwrap_or_default();
         let secret = self.secret(&listed_keys).await?;
         let now = Timestamp::now();
@@ -86,7 +91,7 @@ impl Pass<'_> {
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
                 leaving_subscriptions: claims::leaving(self.context, &self.object),
-                memory: mind.plan.clone(),
+                memory: EndpointMemory { definition_going: self.definition == Some(true), ..mind.plan.clone() },
                 process_started: self.context.process_started,
                 predecessor: self.context.timing.lease,
                 now,
@@ -96,144 +101,15 @@ impl Pass<'_> {
         self.execute(plan, realm).await
     }
 
-    fn view(&self, account: Option<&AccountEntry>) -> AccountView {
-        let namespace = self.object.namespace().unwrap_or_default();
-        match account {
-            Some(account) => account.view(),
-            // Its first pass in this process is still to come.
-            None if self.context.account_cache.get(&namespace, &self.object.spec.account_ref.name).is_some() => {
-                AccountView::Unavailable { long: false }
-            }
-            None => AccountView::NotFound,
-        }
-    }
-
-    /// Forgets what a new generation or another realm makes void.
-    fn adjust(&self, handle: Option<&RealmHandle>) {
-        let mut mind = self.memory.plan();
-        if mind.generation != self.object.metadata.generation {
-            mind.generation = self.object.metadata.generation;
-            mind.plan.refused = None;
-            mind.plan.delete_refused = None;
-            mind.plan.rows_in_the_way = None;
-        }
-        let same =
-            handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
-        if let (false, Some(handle)) = (same, handle) {
-            mind.realm = Arc::downgrade(&handle.realm);
-            mind.intent = None;
-            mind.deleted.clear();
-            mind.plan.refused = None;
-            mind.plan.made = None;
-        }
-    }
-
-    /// The mirror, as far as it concerns this object, and the keys of the remotes it holds or may take.
-    fn remote(&self, handle: &RealmHandle) -> (RemoteSide, Vec<SecretText>) {
-        let others = claims::held_by_others(self.context, &self.object, &handle.realm.key().origin);
-        let mind = self.memory.plan();
-        handle.realm.read(|mirror| {
-            let status = self.object.status.clone().unwrap_or_default();
-            let held_id = status.remote_id.as_deref().map(RemoteId::new);
-            let list = mirror.endpoint_list();
-            let since =
-                |id: &RemoteId| list.is_some_and(|list| mind.deleted.get(id).is_none_or(|at| list.started > *at));
-            let removing: Vec<RemoteId> = status.removing.iter().map(RemoteId::new).collect();
-            let candidates = self.candidates(mirror, held_id.as_ref(), &removing, &others);
-            let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
-            let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
-            let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
-            let uncertain =
-                canonical_url(&self.object.spec.target_url).and_then(|url| match mirror.endpoint_create_state(&url) {
-                    CreateState::Uncertain { look_after } => Some(look_after),
-                    CreateState::Free | CreateState::InFlight => None,
-                });
-            let side = RemoteSide {
-                listed: list.is_some(),
-                listed_since_intent: list.is_some_and(|list| mind.intent.is_none_or(|at| list.started > at)),
-                listed_at: list.map(|list| list.at),
-                absence: held_id.as_ref().filter(|_| held.is_none()).and_then(|id| absence(mirror, id)),
-                gone: held_id.as_ref().is_some_and(|id| held.is_none() && mind.deleted.contains_key(id) && since(id)),
-                removing_gone: removing.iter().all(|id| mirror.endpoint(id).is_none() && since(id)),
-                removing: removing.into_iter().filter(|id| mirror.endpoint(id).is_some()).collect(),
-                rows: held.as_ref().and_then(|endpoint| self.counts(mirror, handle, endpoint)),
-                held,
-                same_url: candidates,
-                uncertain,
-            };
-            (side, keys)
-        })
-    }
-
-    fn candidates(
-        &self,
-        mirror: &Mirror,
-        held: Option<&RemoteId>,
-        removing: &[RemoteId],
-        others: &HashSet<RemoteId>,
-    ) -> Vec<Candidate> {
-        let Some(url) = canonical_url(&self.object.spec.target_url) else { return Vec::new() };
-        let list = mirror.endpoint_list();
-        let candidate = |endpoint: &RemoteEndpoint| {
-            let id = &endpoint.id;
-            // A decision to take or to remove an endpoint rests on a list of its rows as young as the list that shows it.
-            let fresh = mirror.row_list(id).is_some_and(|rows| list.is_some_and(|list| rows.started > list.started));
-            let known = mirror.saw_created(id) || fresh;
-            let taken = others.contains(id) || removing.contains(id);
-            Candidate { endpoint: endpoint.clone(), rows: known.then(|| mirror.row_counts(id).total), taken }
-        };
-        mirror.endpoints_with_url(&url).filter(|endpoint| Some(&endpoint.id) != held).map(candidate).collect()
-    }
-
-    fn counts(&self, mirror: &Mirror, handle: &RealmHandle, endpoint: &RemoteEndpoint) -> Option<SubscriptionCounts> {
-        if !mirror.row_list_known(&endpoint.id) {
-            return None;
-        }
-        let namespace = self.object.namespace().unwrap_or_default();
-        let subscriptions = claims::subscriptions(self.context, &namespace, &self.object.name_any());
-        let catalogue = handle.realm.provider().catalogue();
-        let declared = |key: &crate::provider::model::RowKey| {
-            let practice =
-                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| &*practice.name));
-            subscriptions.iter().any(|subscription| {
-                let sibling = Sibling { object: subscription, older: false };
-                match practice {
-                    None => sibling.declares(None, key, catalogue),
-                    Some(Some(name)) => sibling.declares(Some(name), key, catalogue),
-                    Some(None) => false,
-                }
-            })
-        };
-        let undeclared = mirror.rows_of(&endpoint.id).filter(|row| !declared(&row.key())).count();
-        let active = mirror.row_counts(&endpoint.id).active;
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        Some(SubscriptionCounts { active: number(active), undeclared: number(undeclared) })
-    }
-
-    /// The Secret, read only where nothing that was read before is still true.
-    async fn secret(&self, listed: &[SecretText]) -> Result<SecretView, PassError> {
-        let known = match &self.memory.plan().secret {
-            LastRead::Known(secret) => Some(secret.clone()),
-            LastRead::Unknown => None,
-        };
-        let secret = match known {
-            Some(secret) => secret,
-            None => {
-                let namespace = self.object.namespace().unwrap_or_default();
-                let read =
-                    secrets::read(self.context, &namespace, &plan::secret_name(&self.object)).await?.map(Arc::new);
-                self.memory.plan().secret = LastRead::Known(read.clone());
-                read
-            }
-        };
-        Ok(secrets::view(&self.object, secret.as_deref(), listed))
-    }
-
     async fn execute(
         &mut self,
         plan: EndpointPlan,
         handle: Option<Arc<RealmHandle>>,
     ) -> Result<Option<Done>, PassError> {
+        let mut plan = plan;
+        if let Some(answered) = &self.answered {
+            plan.status.last_handled_reconcile_at = Some(answered.clone());
+        }
         let realm = handle.as_ref().map(|handle| handle.realm.clone());
         match (&plan.step, realm) {
             (EndpointStep::AddFinalizer, _) => {
@@ -261,6 +137,9 @@ impl Pass<'_> {
                 let answer = realm.patch_endpoint(id, patch).await.map(drop);
                 self.changed(&realm, id, answer).await?;
             }
+            (EndpointStep::Delete(_) | EndpointStep::DeleteRows(_), Some(_)) if self.is_first_delete() => {
+                self.definition = Some(definition::is_going::<WebhookEndpoint>(self.context).await?);
+            }
             (EndpointStep::Delete(id), Some(realm)) => {
                 let answer = realm.delete_endpoint(id).await;
                 self.deleted(&realm, id, answer).await?;
@@ -287,6 +166,26 @@ impl Pass<'_> {
             (EndpointStep::Rest, _) | (_, None) => return self.rest(&plan).await.map(Some),
         }
         Ok(None)
+    }
+
+    /// A person asked for a fresh look: list now, once.
+    async fn answer(&mut self, handle: &RealmHandle) -> Result<(), PassError> {
+        let status = self.object.status.as_ref();
+        let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
+        let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
+        let Some(asked) = asked else { return Ok(()) };
+        let held = status.and_then(|status| status.remote_id.as_deref()).map(RemoteId::new);
+        self.list_world(&handle.realm).await?;
+        if let Some(id) = held {
+            self.list_rows(&handle.realm, &id).await?;
+        }
+        self.memory.plan().secret = LastRead::Unknown;
+        self.answered = Some(asked);
+        Ok(())
+    }
+
+    fn is_first_delete(&self) -> bool {
+        self.definition.is_none() && self.object.metadata.deletion_timestamp.is_some()
     }
 
     async fn rest(&mut self, plan: &EndpointPlan) -> Result<Done, PassError> {
@@ -400,13 +299,4 @@ impl Pass<'_> {
             Err(error) => Err(error),
         }
     }
-}
-
-/// What plans see of an absence: the run of lists with a witness where there is one.
-fn absence(mirror: &Mirror, id: &RemoteId) -> Option<Absence> {
-    let absence = mirror.absence(id)?;
-    Some(match absence.witnessed_run {
-        Some(run) => Absence { first: run.first, last: run.last, lists: run.lists, witnessed: true },
-        None => Absence { first: absence.first, last: absence.last, lists: absence.lists, witnessed: false },
-    })
 }

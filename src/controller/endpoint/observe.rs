@@ -1,0 +1,164 @@
+//! What an endpoint's plan looks at: account, mirror, Secret.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::Pass;
+use crate::api::endpoint::SubscriptionCounts;
+use crate::controller::accounts::{AccountEntry, RealmHandle};
+use crate::controller::claims;
+use crate::controller::context::LastRead;
+use crate::controller::error::PassError;
+use crate::controller::secrets;
+use crate::plan::AccountView;
+use crate::plan::create::Candidate;
+use crate::plan::endpoint::{RemoteSide, SecretView, secret_name};
+use crate::plan::pairs::Sibling;
+use crate::provider::mirror::{CreateState, Mirror};
+use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, RowKey, canonical_url};
+use crate::signing::SecretText;
+
+impl Pass<'_> {
+    pub(super) fn view(&self, account: Option<&AccountEntry>) -> AccountView {
+        let namespace = self.object.namespace().unwrap_or_default();
+        match account {
+            Some(account) => account.view(),
+            // Its first pass in this process is still to come.
+            None if self.context.account_cache.get(&namespace, &self.object.spec.account_ref.name).is_some() => {
+                AccountView::Unavailable { long: false }
+            }
+            None => AccountView::NotFound,
+        }
+    }
+
+    /// Forgets what a new generation or another realm makes void.
+    pub(super) fn adjust(&self, handle: Option<&RealmHandle>) {
+        let mut mind = self.memory.plan();
+        if mind.generation != self.object.metadata.generation {
+            mind.generation = self.object.metadata.generation;
+            mind.plan.refused = None;
+            mind.plan.delete_refused = None;
+            mind.plan.rows_in_the_way = None;
+        }
+        let same =
+            handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
+        if let (false, Some(handle)) = (same, handle) {
+            mind.realm = Arc::downgrade(&handle.realm);
+            mind.intent = None;
+            mind.deleted.clear();
+            mind.plan.refused = None;
+            mind.plan.made = None;
+        }
+    }
+
+    /// The mirror, as far as it concerns this object, and the keys of the remotes it holds or may take.
+    pub(super) fn remote(&self, handle: &RealmHandle) -> (RemoteSide, Vec<SecretText>) {
+        let others = claims::held_by_others(self.context, &self.object, &handle.realm.key().origin);
+        let mind = self.memory.plan();
+        handle.realm.read(|mirror| {
+            let status = self.object.status.clone().unwrap_or_default();
+            let held_id = status.remote_id.as_deref().map(RemoteId::new);
+            let list = mirror.endpoint_list();
+            let since =
+                |id: &RemoteId| list.is_some_and(|list| mind.deleted.get(id).is_none_or(|at| list.started > *at));
+            let removing: Vec<RemoteId> = status.removing.iter().map(RemoteId::new).collect();
+            let candidates = self.candidates(mirror, held_id.as_ref(), &removing, &others);
+            let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
+            let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
+            let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
+            let uncertain =
+                canonical_url(&self.object.spec.target_url).and_then(|url| match mirror.endpoint_create_state(&url) {
+                    CreateState::Uncertain { look_after } => Some(look_after),
+                    CreateState::Free | CreateState::InFlight => None,
+                });
+            let side = RemoteSide {
+                listed: list.is_some(),
+                listed_since_intent: list.is_some_and(|list| mind.intent.is_none_or(|at| list.started > at)),
+                listed_at: list.map(|list| list.at),
+                absence: held_id.as_ref().filter(|_| held.is_none()).and_then(|id| absence(mirror, id)),
+                gone: held_id.as_ref().is_some_and(|id| held.is_none() && mind.deleted.contains_key(id) && since(id)),
+                removing_gone: removing.iter().all(|id| mirror.endpoint(id).is_none() && since(id)),
+                removing: removing.into_iter().filter(|id| mirror.endpoint(id).is_some()).collect(),
+                rows: held.as_ref().and_then(|endpoint| self.counts(mirror, handle, endpoint)),
+                held,
+                same_url: candidates,
+                uncertain,
+            };
+            (side, keys)
+        })
+    }
+
+    fn candidates(
+        &self,
+        mirror: &Mirror,
+        held: Option<&RemoteId>,
+        removing: &[RemoteId],
+        others: &HashSet<RemoteId>,
+    ) -> Vec<Candidate> {
+        let Some(url) = canonical_url(&self.object.spec.target_url) else { return Vec::new() };
+        let list = mirror.endpoint_list();
+        let candidate = |endpoint: &RemoteEndpoint| {
+            let id = &endpoint.id;
+            // A decision to take or to remove an endpoint rests on a list of its rows as young as the list that shows it.
+            let fresh = mirror.row_list(id).is_some_and(|rows| list.is_some_and(|list| rows.started > list.started));
+            let known = mirror.saw_created(id) || fresh;
+            let taken = others.contains(id) || removing.contains(id);
+            Candidate { endpoint: endpoint.clone(), rows: known.then(|| mirror.row_counts(id).total), taken }
+        };
+        mirror.endpoints_with_url(&url).filter(|endpoint| Some(&endpoint.id) != held).map(candidate).collect()
+    }
+
+    fn counts(&self, mirror: &Mirror, handle: &RealmHandle, endpoint: &RemoteEndpoint) -> Option<SubscriptionCounts> {
+        if !mirror.row_list_known(&endpoint.id) {
+            return None;
+        }
+        let namespace = self.object.namespace().unwrap_or_default();
+        let subscriptions = claims::subscriptions(self.context, &namespace, &self.object.name_any());
+        let catalogue = handle.realm.provider().catalogue();
+        let declared = |key: &RowKey| {
+            let practice =
+                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| &*practice.name));
+            subscriptions.iter().any(|subscription| {
+                let sibling = Sibling { object: subscription, older: false };
+                match practice {
+                    None => sibling.declares(None, key, catalogue),
+                    Some(Some(name)) => sibling.declares(Some(name), key, catalogue),
+                    Some(None) => false,
+                }
+            })
+        };
+        let undeclared = mirror.rows_of(&endpoint.id).filter(|row| !declared(&row.key())).count();
+        let active = mirror.row_counts(&endpoint.id).active;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Some(SubscriptionCounts { active: number(active), undeclared: number(undeclared) })
+    }
+
+    /// The Secret, read only where nothing that was read before is still true.
+    pub(super) async fn secret(&self, listed: &[SecretText]) -> Result<SecretView, PassError> {
+        let known = match &self.memory.plan().secret {
+            LastRead::Known(secret) => Some(secret.clone()),
+            LastRead::Unknown => None,
+        };
+        let secret = match known {
+            Some(secret) => secret,
+            None => {
+                let namespace = self.object.namespace().unwrap_or_default();
+                let read = secrets::read(self.context, &namespace, &secret_name(&self.object)).await?.map(Arc::new);
+                self.memory.plan().secret = LastRead::Known(read.clone());
+                read
+            }
+        };
+        Ok(secrets::view(&self.object, secret.as_deref(), listed))
+    }
+}
+
+/// What plans see of an absence: the run of lists with a witness where there is one.
+fn absence(mirror: &Mirror, id: &RemoteId) -> Option<Absence> {
+    let absence = mirror.absence(id)?;
+    Some(match absence.witnessed_run {
+        Some(run) => Absence { first: run.first, last: run.last, lists: run.lists, witnessed: true },
+        None => Absence { first: absence.first, last: absence.last, lists: absence.lists, witnessed: false },
+    })
+}

@@ -1,0 +1,118 @@
+//! Calls on rows: each fails alone, and what was refused is remembered.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::Pass;
+use super::observe::Surroundings;
+use crate::controller::claims;
+use crate::controller::error::PassError;
+use crate::plan::row_calls::RowCall;
+use crate::plan::subscription::EndpointLink;
+use crate::plan::{Note, Refusal};
+use crate::provider::CallError;
+use crate::provider::mirror::Mirror;
+use crate::provider::model::{NewRow, RemoteId, RowPatch};
+use crate::provider::realm::Realm;
+
+/// Calls of one batch that wait at the gate at the same time.
+const AT_ONCE: usize = 16;
+
+impl Pass<'_> {
+    /// The realm of the endpoint object that holds an id.
+    pub(super) fn realm_for(&self, id: &RemoteId, around: &Surroundings) -> Option<Arc<Realm>> {
+        let present = matches!(&around.link, EndpointLink::Usable { remote_id, .. } if remote_id == id);
+        if present {
+            return around.realm.as_ref().map(|handle| handle.realm.clone());
+        }
+        let holder = claims::holder(self.context, &self.object.namespace().unwrap_or_default(), id.as_str())?;
+        claims::realm_of(self.context, &holder).map(|handle| handle.realm.clone())
+    }
+
+    /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
+    pub(super) async fn calls(&self, calls: &[RowCall], around: &Surroundings) -> Result<(), PassError> {
+        let waiting: Vec<_> = calls.iter().map(|call| self.call(call, around).boxed()).collect();
+        let answers: Vec<Result<(), CallError>> = futures::stream::iter(waiting).buffered(AT_ONCE).collect().await;
+        let (mut made, mut moved, mut switched, mut deleted) = (0, 0, 0, 0);
+        let mut general = None;
+        for (call, answer) in calls.iter().zip(answers) {
+            match answer {
+                Ok(()) => match call {
+                    RowCall::Create { .. } => made += 1,
+                    RowCall::Move { .. } => moved += 1,
+                    RowCall::Switch { .. } => switched += 1,
+                    RowCall::Delete { .. } => deleted += 1,
+                },
+                Err(error) => general = self.failed(call, error).or(general),
+            }
+        }
+        let told = [
+            (made, "Subscribed", "Create", "created"),
+            (moved, "Moved", "Move", "moved"),
+            (switched, "Switched", "Switch", "switched on or off"),
+            (deleted, "Unsubscribed", "Delete", "deleted"),
+        ];
+        for (count, reason, action, done) in told {
+            if count > 0 {
+                let text = format!("{done} at the provider: {count}");
+                self.context.events.publish(&*self.object, &[Note::normal(reason, action, text)]).await;
+            }
+        }
+        general.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn call(&self, call: &RowCall, around: &Surroundings) -> Result<(), CallError> {
+        let Some(realm) = self.realm_for(call.endpoint(), around) else { return Ok(()) };
+        match call {
+            RowCall::Create { endpoint, key, practice, active } => {
+                let new = NewRow {
+                    endpoint: endpoint.clone(),
+                    practice: practice.clone(),
+                    resource_type: key.resource_type.clone(),
+                    event: key.event.clone(),
+                    active: *active,
+                    payload_version: around.api_version.clone(),
+                    fused: None,
+                };
+                realm.create_row(&new, key.practice.clone()).await.map(drop)
+            }
+            RowCall::Move { row, to, practice } => {
+                let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
+                realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
+            }
+            RowCall::Switch { row, practice, active } => {
+                let patch = RowPatch { active: Some(*active), new_endpoint: None };
+                realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
+            }
+            RowCall::Delete { row } => match realm.delete_row(row).await {
+                // A 404 orders a list; the row's absence is read there.
+                Err(CallError::NotFound) => realm.refresh_rows(&row.endpoint, Some(realm.read(Mirror::now))).await,
+                answer => answer,
+            },
+        }
+    }
+
+    /// Remembers a failure of one item; answers one that is about everything.
+    fn failed(&self, call: &RowCall, error: CallError) -> Option<CallError> {
+        let refusal = |status| Refusal { status, at: Timestamp::now() };
+        let status = match error {
+            CallError::Rejected { status } => status,
+            // Of a create: the endpoint is gone, and its own object finds out. Of a row: the list has been ordered.
+            CallError::NotFound => return matches!(call, RowCall::Create { .. }).then_some(error),
+            // The pair is in doubt now; the plan waits and looks.
+            ref lost if lost.ambiguity().is_some() && matches!(call, RowCall::Create { .. }) => return None,
+            error => return Some(error),
+        };
+        let memory = &mut self.memory.plan().plan;
+        match call {
+            RowCall::Create { key, .. } => _ = memory.refused.insert(key.clone(), refusal(status)),
+            RowCall::Switch { row, .. } => _ = memory.refused.insert(row.key(), refusal(status)),
+            RowCall::Move { row, .. } => _ = memory.unmovable.insert(row.key()),
+            RowCall::Delete { row } => _ = memory.undeletable.insert(row.id.clone(), refusal(status)),
+        }
+        None
+    }
+}

@@ -1,0 +1,222 @@
+//! `WebhookSubscription`: observe, plan, execute, report.
+
+mod calls;
+mod observe;
+
+use std::sync::{Arc, Weak};
+
+use observe::Surroundings;
+pub use observe::link;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::accounts::RealmHandle;
+use super::context::Context;
+use super::definition;
+use super::driver::{Done, MAX_STEPS};
+use super::error::PassError;
+use super::memory::Memory;
+use super::request;
+use super::write::Writer;
+use crate::api::{REMOTE_FINALIZER, WebhookSubscription, WebhookSubscriptionStatus};
+use crate::plan::Note;
+use crate::plan::pairs::Sibling;
+use crate::plan::subscription::{
+    self as plan, EndpointLink, SubscriptionInput, SubscriptionMemory, SubscriptionPlan, SubscriptionStep,
+};
+use crate::provider::CallError;
+use crate::provider::mirror::Mirror;
+use crate::provider::model::{Catalogue, RemoteId, RemoteRows};
+use crate::provider::realm::Realm;
+
+/// What this process remembers of a subscription object.
+#[derive(Default)]
+pub struct SubscriptionMind {
+    /// What its plans remember.
+    pub plan: SubscriptionMemory,
+    realm: Weak<Realm>,
+    generation: Option<i64>,
+}
+
+/// One pass.
+pub async fn pass(context: &Arc<Context>, object: Arc<WebhookSubscription>) -> Result<Done, PassError> {
+    let memory = context.subscription_memory.of(&object.uid().unwrap_or_default());
+    let mut pass = Pass { context, memory, object, answered: None, definition: None };
+    for _ in 0..MAX_STEPS {
+        if let Some(done) = pass.step().await? {
+            return Ok(done);
+        }
+    }
+    Ok(Done::again(context.timing.backoff.0))
+}
+
+struct Pass<'a> {
+    context: &'a Arc<Context>,
+    memory: Arc<Memory<SubscriptionMind>>,
+    object: Arc<WebhookSubscription>,
+    /// The request for a fresh observation that this pass has answered.
+    answered: Option<String>,
+    /// Whether the CRD is going, once this pass has looked.
+    definition: Option<bool>,
+}
+
+impl Pass<'_> {
+    fn writer(&self) -> Writer<'_, WebhookSubscription> {
+        Writer { context: self.context, cache: &self.context.subscription_cache }
+    }
+
+    async fn step(&mut self) -> Result<Option<Done>, PassError> {
+        let now = Timestamp::now();
+        let namespace = self.object.namespace().unwrap_or_default();
+        let around = self.surroundings(&namespace);
+        self.adjust(around.realm.as_deref());
+        self.answer(&around).await?;
+        let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
+        let none = Catalogue::default();
+        let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
+        let old = self.old_endpoints(&namespace, &around);
+        self.forget_fresh(&around);
+        let plan = {
+            let memory = self.memory.plan();
+            let decide = |rows: Option<&dyn RemoteRows>| {
+                plan::plan(&SubscriptionInput {
+                    object: &self.object,
+                    link: around.link.clone(),
+                    account: around.account.clone(),
+                    catalogue,
+                    rows,
+                    old: old.clone(),
+                    siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
+                    memory: &memory.plan,
+                    now,
+                    timing: &self.context.timing.plan,
+                })
+            };
+            match &around.realm {
+                None => decide(None),
+                Some(handle) => handle.realm.read(|mirror| decide(Some(mirror))),
+            }
+        };
+        self.memory.plan().plan.missing_since = plan.missing_since;
+        self.execute(plan, &around).await
+    }
+
+    /// Forgets the refusals that a new generation or another realm makes void.
+    fn adjust(&self, handle: Option<&RealmHandle>) {
+        let mut mind = self.memory.plan();
+        let realm = handle.map(|handle| &handle.realm);
+        let same_realm = realm.is_none_or(|realm| mind.realm.upgrade().is_some_and(|known| Arc::ptr_eq(&known, realm)));
+        if same_realm && mind.generation == self.object.metadata.generation {
+            return;
+        }
+        mind.generation = self.object.metadata.generation;
+        if let Some(realm) = realm {
+            mind.realm = Arc::downgrade(realm);
+        }
+        mind.plan.refused.clear();
+        mind.plan.unmovable.clear();
+        mind.plan.undeletable.clear();
+    }
+
+    /// A person asked for a fresh look: list now, once.
+    async fn answer(&mut self, around: &Surroundings) -> Result<(), PassError> {
+        let status = self.object.status.as_ref();
+        let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
+        let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
+        if let (Some(asked), Some(handle), EndpointLink::Usable { remote_id, .. }) =
+            (asked, &around.realm, &around.link)
+        {
+            handle.realm.refresh_practices(Some(handle.realm.read(Mirror::now))).await?;
+            self.list_rows(remote_id, around).await?;
+            self.answered = Some(asked);
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, plan: SubscriptionPlan, around: &Surroundings) -> Result<Option<Done>, PassError> {
+        let mut plan = plan;
+        if let Some(answered) = &self.answered {
+            plan.status.last_handled_reconcile_at = Some(answered.clone());
+        }
+        match &plan.step {
+            SubscriptionStep::AddFinalizer => {
+                self.object = self.writer().add_finalizer(&self.object, REMOTE_FINALIZER).await?;
+            }
+            SubscriptionStep::Acknowledge { fresh } => {
+                self.memory.plan().plan.fresh.extend(fresh.iter().cloned());
+                self.write_status(&plan.status, &plan.notes).await?;
+            }
+            SubscriptionStep::ListPractices => {
+                let Some(handle) = &around.realm else { return Ok(Some(Done::rest(None))) };
+                handle.realm.refresh_practices(None).await?;
+            }
+            SubscriptionStep::ListRows(id) => self.list_rows(id, around).await?,
+            SubscriptionStep::Calls(_)
+                if self.definition.is_none() && self.object.metadata.deletion_timestamp.is_some() =>
+            {
+                let going = definition::is_going::<WebhookSubscription>(self.context).await?;
+                self.definition = Some(going);
+                self.memory.plan().plan.definition_going = going;
+            }
+            SubscriptionStep::Calls(calls) => {
+                self.context.events.publish(&*self.object, &plan.notes).await;
+                self.calls(calls, around).await?;
+                self.progress(&plan.status).await?;
+            }
+            SubscriptionStep::RemoveFinalizer => {
+                self.context.events.publish(&*self.object, &plan.notes).await;
+                self.writer().remove_finalizer(&self.object, REMOTE_FINALIZER).await?;
+                return Ok(Some(Done::rest(None)));
+            }
+            SubscriptionStep::Rest => {
+                self.write_status(&plan.status, &plan.notes).await?;
+                return Ok(Some(Done::rest(plan.again)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn write_status(&mut self, status: &WebhookSubscriptionStatus, notes: &[Note]) -> Result<(), PassError> {
+        if self.object.status.as_ref() != Some(status) {
+            self.object = self.writer().status(&self.object, status).await?;
+            self.memory.counters_written(std::time::Instant::now());
+        }
+        self.context.events.publish(&*self.object, notes).await;
+        Ok(())
+    }
+
+    /// Pairs that have a row now: should it go missing, that is a loss like any other (rules.md *Absence*).
+    fn forget_fresh(&self, around: &Surroundings) {
+        let (EndpointLink::Usable { remote_id, .. }, Some(handle)) = (&around.link, &around.realm) else { return };
+        let mut mind = self.memory.plan();
+        if !mind.plan.fresh.is_empty() {
+            handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
+        }
+    }
+
+    /// While an object works its counters are written now and then, so that a person sees it move.
+    async fn progress(&mut self, status: &WebhookSubscriptionStatus) -> Result<(), PassError> {
+        let due = self.memory.counters_due(self.context.timing.plan.counters, std::time::Instant::now());
+        if due.is_ok() && self.object.metadata.deletion_timestamp.is_none() {
+            self.write_status(status, &[]).await?;
+        }
+        Ok(())
+    }
+
+    async fn list_rows(&self, id: &RemoteId, around: &Surroundings) -> Result<(), PassError> {
+        let Some(realm) = self.realm_for(id, around) else { return Err(PassError::Conflict) };
+        if realm.read(|mirror| mirror.practice_list().is_none()) {
+            realm.refresh_practices(None).await?;
+        }
+        match realm.refresh_rows(id, Some(realm.read(Mirror::now))).await {
+            Ok(()) => Ok(()),
+            // The endpoint is not there any more; its own object finds out from the list and says so.
+            Err(error @ CallError::NotFound) => {
+                realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a subscription's plan looks at: its endpoint object, account and realm, its siblings, the endpoints it was on.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::Pass;
+use crate::api::{ConditionType, DeletionPolicy, Reason, WebhookEndpoint, WebhookSubscription};
+use crate::controller::accounts::RealmHandle;
+use crate::controller::claims;
+use crate::plan::AccountView;
+use crate::plan::condition::find;
+use crate::plan::pairs::{self, Sibling};
+use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
+use crate::provider::model::{RemoteId, RemoteRows};
+
+/// What stands around the object: its endpoint object, account and realm.
+pub(super) struct Surroundings {
+    pub(super) link: EndpointLink,
+    pub(super) account: (AccountView, String),
+    pub(super) api_version: Arc<str>,
+    pub(super) realm: Option<Arc<RealmHandle>>,
+}
+
+impl Pass<'_> {
+    pub(super) fn surroundings(&self, namespace: &str) -> Surroundings {
+        let nowhere = |link| Surroundings {
+            link,
+            account: (AccountView::NotFound, String::new()),
+            api_version: Arc::from(""),
+            realm: None,
+        };
+        let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
+            return nowhere(EndpointLink::NotFound);
+        };
+        let name = endpoint.spec.account_ref.name.clone();
+        let link = link(&endpoint);
+        match self.context.accounts.get(namespace, &name) {
+            Some(entry) => {
+                Surroundings { link, account: (entry.view(), name), api_version: entry.api_version, realm: entry.realm }
+            }
+            None if self.context.account_cache.get(namespace, &name).is_some() => {
+                Surroundings { account: (AccountView::Unavailable { long: false }, name), ..nowhere(link) }
+            }
+            None => Surroundings { account: (AccountView::NotFound, name), ..nowhere(link) },
+        }
+    }
+
+    /// Other objects on an endpoint object, and whether each is older than this one.
+    pub(super) fn siblings(&self, namespace: &str, endpoint: &str) -> Vec<(Arc<WebhookSubscription>, bool)> {
+        let age = |object: &WebhookSubscription| (object.creation_timestamp().map(|time| time.0), object.uid());
+        let own = age(&self.object);
+        let others = claims::subscriptions(self.context, namespace, endpoint).into_iter();
+        others
+            .filter(|other| other.metadata.uid != self.object.metadata.uid)
+            .map(|other| {
+                let older = age(&other) < own;
+                (other, older)
+            })
+            .collect()
+    }
+
+    /// Endpoints that `status.applied` names besides the present one, as far as some object still holds them.
+    pub(super) fn old_endpoints(&self, namespace: &str, around: &Surroundings) -> OldEndpoints {
+        let mut old = OldEndpoints::default();
+        let Some(applied) = self.object.status.as_ref().and_then(|status| status.applied.as_ref()) else { return old };
+        let here = match &around.link {
+            EndpointLink::Usable { remote_id, .. } => Some(remote_id.as_str()),
+            _ => None,
+        };
+        let named = applied.endpoint_remote_id.iter().chain(&applied.moving_endpoint_remote_ids);
+        for id in named.filter(|id| Some(id.as_str()) != here) {
+            let Some(holder) = claims::holder(self.context, namespace, id) else { continue };
+            // Its own deletion takes the rows along.
+            let goes =
+                holder.metadata.deletion_timestamp.is_some() && holder.spec.deletion_policy == DeletionPolicy::Delete;
+            if goes {
+                continue;
+            }
+            let Some(handle) = claims::realm_of(self.context, &holder) else {
+                old.unreachable.push(RemoteId::new(id));
+                continue;
+            };
+            // The realm's own: the object's present endpoint may have none.
+            let catalogue = handle.realm.provider().catalogue();
+            let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
+            let id = RemoteId::new(id);
+            let there = self.siblings(namespace, &holder.name_any());
+            handle.realm.read(|mirror| {
+                if !mirror.row_list_known(&id) || mirror.practice_list().is_none() {
+                    return old.unlisted.push(id.clone());
+                }
+                for (practice, key) in pairs::applied(applied, catalogue, mirror) {
+                    let declared_there = there.iter().any(|(object, _)| {
+                        Sibling { object, older: false }.declares(practice.as_deref(), &key, catalogue)
+                    });
+                    let rows = mirror.rows(&id, &key).into_iter();
+                    old.rows.extend(rows.map(|row| OldRow {
+                        practice: practice.clone(),
+                        row,
+                        movable: same_realm,
+                        declared_there,
+                    }));
+                }
+                if same_realm {
+                    old.same_realm.push(id.clone());
+                }
+                if !mirror.settled(&id) {
+                    old.unsettled.push(id.clone());
+                }
+            });
+        }
+        old
+    }
+}
+
+/// How a subscription sees its endpoint object.
+pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
+    if endpoint.metadata.deletion_timestamp.is_some() && endpoint.spec.deletion_policy == DeletionPolicy::Delete {
+        return EndpointLink::Going;
+    }
+    let Some(status) = &endpoint.status else { return EndpointLink::NotReady };
+    // The id is written only after the key is in the Secret (rules.md *Create*).
+    let Some(id) = &status.remote_id else { return EndpointLink::NotReady };
+    let active = find(&status.conditions, ConditionType::Active);
+    let silent = if !endpoint.spec.active {
+        Some("the WebhookEndpoint is switched off by its spec.active, so nothing is delivered: set it to true")
+    } else if active.is_some_and(|active| active.reason == Reason::SwitchedOffRemotely.as_str()) {
+        Some(
+            "the WebhookEndpoint was switched off at the provider, so nothing is delivered; its Active condition says what to do",
+        )
+    } else {
+        None
+    };
+    EndpointLink::Usable { remote_id: RemoteId::new(id), silent }
+}

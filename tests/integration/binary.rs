@@ -1,0 +1,109 @@
+//! The real binary, as a pod runs it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+
+use crate::support::{SUNSHINE, World, endpoint, events, subscription};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_external-webhooks");
+
+struct Running {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let (log, stderr) = (Arc::<Mutex<String>>::default(), child.stderr.take().unwrap());
+        let lines = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
+        Self { child, log }
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The address that it logs, because port 0 was asked for.
+    fn address(&self) -> Option<String> {
+        let log = self.log();
+        let at = log.find("127.0.0.1:").filter(|at| log[at + 10..].starts_with(|c: char| c.is_ascii_digit()))?;
+        let port: String = log[at + 10..].chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("127.0.0.1:{port}"))
+    }
+}
+
+async fn get(address: &str, path: &str) -> (u16, String) {
+    let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_converges_and_stops_in_order() {
+    let world = World::named("binary").prepare().await;
+    world.apply([world.secret(), world.account("default"), endpoint("intake")]).await;
+    world.apply([subscription("one", "intake", &[SUNSHINE], &events(2))]).await;
+    let own = world.cluster.namespace("binary-operator").await.unwrap();
+    world.cluster.install_operator_rbac(own.name()).await.unwrap();
+    let (_, kubeconfig) = world.cluster.service_account_client(own.name(), "external-webhooks").await.unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(["run", "--http-addr", "127.0.0.1:0", "--namespace", world.namespace.name()]);
+    command.args(["--allowed-base-url", &world.provider.base_url()]);
+    command.env("KUBECONFIG", kubeconfig).env("RUST_LOG", "trace").env_remove("POD_NAMESPACE");
+    let mut running = Running::start(command);
+    world.until("an address", |_| running.address().is_some()).await;
+    let address = running.address().unwrap();
+    world.all_ready().await;
+    assert_eq!(world.provider.rows().len(), 2);
+    assert_eq!(get(&address, "/healthz").await.0, 200);
+    assert_eq!(get(&address, "/readyz").await.0, 200);
+    let (status, metrics) = get(&address, "/metrics").await;
+    assert_eq!(status, 200);
+    for line in ["external_webhooks_leader 1", "external_webhooks_provider_requests_total{provider=\"nexhealth\""] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), own.name());
+    let holder = |lease: Lease| lease.spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty());
+    assert!(holder(leases.get("external-webhooks").await.unwrap()).is_some());
+    let stopped = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let mut ended = None;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while ended.is_none() && std::time::Instant::now() < deadline {
+        ended = running.child.try_wait().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(0), "{}", running.log());
+    assert_eq!(holder(leases.get("external-webhooks").await.unwrap()), None, "the lease is given back");
+    world.assert_nowhere(&[("the binary's log", running.log()), ("its /metrics", metrics)]);
+    world.finish().await;
+}
+
+#[test]
+fn bad_arguments_end_with_2_and_a_sentence() {
+    for arguments in [&["run", "--http-addr", "nowhere"][..], &["run", "--allowed-base-url", "example.com"], &["walk"]]
+    {
+        let mut child = Command::new(BINARY).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{arguments:?}: {said}");
+        assert!(!said.trim().is_empty());
+    }
+}

@@ -1,0 +1,128 @@
+//! How a world comes into being: the shared cluster, the usual provider, durations in milliseconds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use external_webhooks::controller::Timing;
+use external_webhooks::plan::PlanTiming;
+use external_webhooks::provider::http::CallLimits;
+use external_webhooks::provider::realm::RealmTiming;
+use testbed::control_plane::{ControlPlane, shared};
+use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
+use tokio::sync::OnceCell;
+
+use super::logs::Logs;
+use super::operator::Settings;
+use super::record::Recorder;
+use super::world::World;
+
+/// Namespace and ServiceAccount of every operator under test.
+pub const OPERATORS: &str = "external-webhooks-system";
+const SERVICE_ACCOUNT: &str = "external-webhooks";
+
+/// The operator's kubeconfig: definitions and rights are installed by the first test that asks.
+static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
+
+async fn installed(cluster: &ControlPlane) -> PathBuf {
+    let install = || async {
+        cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
+        cluster.install_operator_rbac(OPERATORS).await.unwrap();
+        cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1
+    };
+    INSTALLED.get_or_init(install).await.clone()
+}
+
+/// The shared cluster, with our kinds on it, and the kubeconfig of the operator's ServiceAccount.
+pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
+    let cluster = shared().await;
+    let kubeconfig = installed(cluster).await;
+    (cluster, kubeconfig)
+}
+
+/// The operator's durations, in milliseconds instead of seconds.
+pub fn brief_timing() -> Timing {
+    let ms = Duration::from_millis;
+    Timing {
+        plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
+        realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
+        calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
+        observe_interval: Some(ms(300)),
+        backoff: (ms(10), ms(200)),
+        probe: (ms(20), ms(200)),
+        credentials_retry: Duration::from_secs(3600),
+        conflict: ms(5),
+        kube_call: Duration::from_secs(10),
+        secret_replaced: ms(300),
+        lease: ms(200),
+    }
+}
+
+/// How a world is made.
+pub struct WorldBuilder {
+    name: &'static str,
+    timing: Timing,
+    provider: SimConfig,
+}
+
+impl WorldBuilder {
+    /// Changes the operator's durations.
+    pub fn timing(mut self, edit: impl FnOnce(&mut Timing)) -> Self {
+        edit(&mut self.timing);
+        self
+    }
+
+    /// Nothing is noticed by looking now and then: only watches wake the operator.
+    pub fn watches_only(self) -> Self {
+        self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
+    }
+
+    /// Changes the provider.
+    pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
+        edit(&mut self.provider);
+        self
+    }
+
+    /// Makes everything but the objects; the operator does not run yet.
+    pub async fn prepare(self) -> World {
+        let (cluster, kubeconfig) = cluster().await;
+        let namespace = cluster.namespace(self.name).await.unwrap();
+        let client = cluster.admin();
+        let provider = Simulator::start(self.provider).await.unwrap();
+        let settings = Settings {
+            namespace: namespace.name().to_owned(),
+            allowed_base_urls: vec![provider.base_url()],
+            timing: self.timing,
+        };
+        World {
+            recorder: Recorder::start(&client, namespace.name()),
+            provider,
+            cluster,
+            client,
+            namespace,
+            settings,
+            kubeconfig,
+            logs: Logs::default(),
+            operator: None,
+            metrics: String::new(),
+        }
+    }
+
+    /// With a running operator, the account `default` and the Secret that holds its key.
+    pub async fn start(self) -> World {
+        let mut world = self.prepare().await;
+        world.start_operator();
+        world.apply([world.secret(), world.account("default")]).await;
+        world
+    }
+}
+
+impl World {
+    /// A world with the usual provider: one organisation, one key, three practices, no rate limit.
+    pub fn named(name: &'static str) -> WorldBuilder {
+        let mut provider = SimConfig::default();
+        provider.switches.rate_limit = None;
+        let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
+        provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
+        WorldBuilder { name, timing: brief_timing(), provider }
+    }
+}
