@@ -55,6 +55,7 @@ pub fn brief_timing() -> Timing {
         kube_call: Duration::from_secs(10),
         secret_replaced: ms(300),
         lease: ms(200),
+        measure: ms(100),
     }
 }
 

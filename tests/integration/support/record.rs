@@ -109,6 +109,11 @@ impl Recorder {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many versions there are so far.
+    pub fn count(&self) -> usize {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The newest version of each object, also of those that are gone.
     pub fn latest(&self) -> BTreeMap<(String, String), Object> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);

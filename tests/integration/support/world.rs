@@ -156,12 +156,17 @@ impl World {
         self.until("another look at the provider", |world| rounds(world) >= before + count).await;
     }
 
-    /// Waits until this holds; fails with everything that is known if it does not.
+    /// Waits until this holds; fails with everything that is known if it does not. A loaded machine is given time for as
+    /// long as objects or the provider still change.
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let (began, mut moved, mut progress) = (Instant::now(), Instant::now(), 0);
         while !holds(self) {
-            if Instant::now() > deadline {
-                panic!("not within {PATIENCE:?}: {what}\n{}", self.report());
+            let now = self.recorder.count() + self.provider.journal_len();
+            if now != progress {
+                (progress, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > PATIENCE || began.elapsed() > PATIENCE * 4 {
+                panic!("not within {:?}: {what}\n{}", began.elapsed(), self.report());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

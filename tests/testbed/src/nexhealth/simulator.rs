@@ -191,6 +191,11 @@ impl Simulator {
         self.core.look(|world| world.journal.clone())
     }
 
+    /// How many changes of state there were so far.
+    pub fn journal_len(&self) -> usize {
+        self.core.look(|world| world.journal.len())
+    }
+
     /// The endpoints of all organisations, in id order.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         self.core.look(|world| world.endpoints.values().cloned().collect())
