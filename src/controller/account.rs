@@ -277,6 +277,7 @@ fn record(
     let version = object.spec.nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
     let entry = AccountEntry {
         standing,
+        generation: object.metadata.generation,
         allow_insecure: object.spec.allow_insecure_targets,
         api_version: Arc::from(version),
         realm,

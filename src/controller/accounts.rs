@@ -142,6 +142,8 @@ pub enum Standing {
 pub struct AccountEntry {
     /// How it stands.
     pub standing: Standing,
+    /// Generation of the object: a change makes refusals void (rules.md *Outcomes*).
+    pub generation: Option<i64>,
     /// `spec.allowInsecureTargets`.
     pub allow_insecure: bool,
     /// `spec.nexHealth.apiVersion`.
@@ -182,7 +184,7 @@ impl Accounts {
                 (Some(a), Some(b)) => Arc::ptr_eq(a, b),
                 (a, b) => a.is_none() && b.is_none(),
             };
-            before.standing != entry.standing || before.allow_insecure != entry.allow_insecure || !same_realm
+            before.standing != entry.standing || before.generation != entry.generation || !same_realm
         });
         let before = entries.insert(name.clone(), entry.clone());
         drop(entries);

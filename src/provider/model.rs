@@ -66,7 +66,7 @@ pub enum KeyOrigin {
 /// A practice that the key reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Practice {
-    /// The name users write in a spec (NexHealth: the institution's subdomain).
+    /// The name users write in a spec (NexHealth: the institution's subdomain); empty where it has none.
     pub name: Arc<str>,
     /// The id that rows carry (NexHealth: `institution_id`).
     pub key: Arc<str>,

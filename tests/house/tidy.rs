@@ -48,7 +48,7 @@ fn without_reason(manifest: &str) -> Vec<String> {
     let section = manifest.split("[workspace.dependencies]").nth(1).unwrap_or_default();
     let lines = section.lines().take_while(|line| !line.starts_with('['));
     let dependencies = lines.filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let bare = dependencies.filter(|line| !line.split_once(" # ").is_some_and(|(_, reason)| !reason.trim().is_empty()));
+    let bare = dependencies.filter(|line| line.split_once(" # ").is_none_or(|(_, reason)| reason.trim().is_empty()));
     bare.map(str::to_owned).collect()
 }
 

@@ -39,8 +39,8 @@ pub struct EndpointMind {
     intent: Option<Seq>,
     /// When our DELETEs were answered with success.
     deleted: HashMap<RemoteId, Seq>,
-    /// Generation whose refusals are remembered.
-    generation: Option<i64>,
+    /// Generations of object and account whose refusals are remembered.
+    generation: (Option<i64>, Option<i64>),
 }
 
 /// One pass.
@@ -75,7 +75,7 @@ impl Pass<'_> {
         let namespace = self.object.namespace().unwrap_or_default();
         let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
         let realm = account.as_ref().and_then(|account| account.realm.clone());
-        self.adjust(realm.as_deref());
+        self.adjust(realm.as_deref(), account.as_ref().and_then(|account| account.generation));
         if let Some(handle) = &realm {
             self.answer(handle).await?;
         }
@@ -179,7 +179,11 @@ impl Pass<'_> {
         if let Some(id) = held {
             self.list_rows(&handle.realm, &id).await?;
         }
-        self.memory.plan().secret = LastRead::Unknown;
+        let mut mind = self.memory.plan();
+        mind.secret = LastRead::Unknown;
+        mind.plan.refused = None;
+        mind.plan.delete_refused = None;
+        drop(mind);
         self.answered = Some(asked);
         Ok(())
     }

@@ -34,10 +34,11 @@ impl Pass<'_> {
     }
 
     /// Forgets what a new generation or another realm makes void.
-    pub(super) fn adjust(&self, handle: Option<&RealmHandle>) {
+    pub(super) fn adjust(&self, handle: Option<&RealmHandle>, account: Option<i64>) {
         let mut mind = self.memory.plan();
-        if mind.generation != self.object.metadata.generation {
-            mind.generation = self.object.metadata.generation;
+        let generation = (self.object.metadata.generation, account);
+        if mind.generation != generation {
+            mind.generation = generation;
             mind.plan.refused = None;
             mind.plan.delete_refused = None;
             mind.plan.rows_in_the_way = None;

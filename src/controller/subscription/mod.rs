@@ -36,7 +36,7 @@ pub struct SubscriptionMind {
     /// What its plans remember.
     pub plan: SubscriptionMemory,
     realm: Weak<Realm>,
-    generation: Option<i64>,
+    generation: (Option<i64>, Option<i64>),
 }
 
 /// One pass.
@@ -70,7 +70,7 @@ impl Pass<'_> {
         let now = Timestamp::now();
         let namespace = self.object.namespace().unwrap_or_default();
         let around = self.surroundings(&namespace);
-        self.adjust(around.realm.as_deref());
+        self.adjust(around.realm.as_deref(), around.generation);
         self.answer(&around).await?;
         let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
@@ -103,14 +103,15 @@ impl Pass<'_> {
     }
 
     /// Forgets the refusals that a new generation or another realm makes void.
-    fn adjust(&self, handle: Option<&RealmHandle>) {
+    fn adjust(&self, handle: Option<&RealmHandle>, account: Option<i64>) {
         let mut mind = self.memory.plan();
         let realm = handle.map(|handle| &handle.realm);
         let same_realm = realm.is_none_or(|realm| mind.realm.upgrade().is_some_and(|known| Arc::ptr_eq(&known, realm)));
-        if same_realm && mind.generation == self.object.metadata.generation {
+        let generation = (self.object.metadata.generation, account);
+        if same_realm && mind.generation == generation {
             return;
         }
-        mind.generation = self.object.metadata.generation;
+        mind.generation = generation;
         if let Some(realm) = realm {
             mind.realm = Arc::downgrade(realm);
         }
@@ -129,6 +130,10 @@ impl Pass<'_> {
         {
             handle.realm.refresh_practices(Some(handle.realm.read(Mirror::now))).await?;
             self.list_rows(remote_id, around).await?;
+            let mut mind = self.memory.plan();
+            mind.plan.refused.clear();
+            mind.plan.undeletable.clear();
+            drop(mind);
             self.answered = Some(asked);
         }
         Ok(())

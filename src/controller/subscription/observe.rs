@@ -19,6 +19,7 @@ pub(super) struct Surroundings {
     pub(super) link: EndpointLink,
     pub(super) account: (AccountView, String),
     pub(super) api_version: Arc<str>,
+    pub(super) generation: Option<i64>,
     pub(super) realm: Option<Arc<RealmHandle>>,
 }
 
@@ -28,6 +29,7 @@ impl Pass<'_> {
             link,
             account: (AccountView::NotFound, String::new()),
             api_version: Arc::from(""),
+            generation: None,
             realm: None,
         };
         let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
@@ -37,7 +39,8 @@ impl Pass<'_> {
         let link = link(&endpoint);
         match self.context.accounts.get(namespace, &name) {
             Some(entry) => {
-                Surroundings { link, account: (entry.view(), name), api_version: entry.api_version, realm: entry.realm }
+                let (account, generation) = ((entry.view(), name), entry.generation);
+                Surroundings { link, account, api_version: entry.api_version, generation, realm: entry.realm }
             }
             None if self.context.account_cache.get(namespace, &name).is_some() => {
                 Surroundings { account: (AccountView::Unavailable { long: false }, name), ..nowhere(link) }

@@ -146,7 +146,8 @@ fn an_edit_while_the_endpoint_is_made_is_carried_out_and_not_taken_for_a_switch_
 
 #[test]
 fn what_stands_in_the_way_is_said_without_a_call() {
-    let cases: [(&str, fn(&mut Endpoint)); 9] = [
+    type Change = fn(&mut Endpoint);
+    let cases: [(&str, Change); 9] = [
         ("False/InvalidSpec", |e| e.spec(json!({"targetUrl": "ftp://h.example.com"}))),
         ("False/AccountNotFound", |e| e.account = AccountView::NotFound),
         ("Unknown/AccountNotReady", |e| e.account = AccountView::NotReady("why".into())),

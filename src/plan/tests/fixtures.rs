@@ -156,6 +156,18 @@ impl Endpoint {
         said(&plan.status.conditions, "Ready")
     }
 
+    /// Looks again after the status was written: what it removes is nobody's to take, and is there while it is listed.
+    pub fn look_again(&mut self) {
+        let removing = self.object.status.iter().flat_map(|status| &status.removing).map(|own| id(own));
+        let removing: Vec<RemoteId> = removing.collect();
+        for candidate in &mut self.remote.same_url {
+            candidate.taken |= removing.contains(&candidate.endpoint.id);
+        }
+        let listed = |own: &RemoteId| self.remote.same_url.iter().any(|candidate| candidate.endpoint.id == *own);
+        self.remote.removing = removing.into_iter().filter(listed).collect();
+        self.remote.removing_gone &= self.remote.removing.is_empty();
+    }
+
     pub fn status(&mut self, change: Value) {
         self.object.status = Some(changed(self.object.status.clone().unwrap_or_default(), change));
     }

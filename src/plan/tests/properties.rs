@@ -144,14 +144,13 @@ prop_compose! {
         }
         let remote = &mut endpoint.remote;
         (remote.listed, remote.listed_since_intent, remote.gone, remote.removing_gone) = (!flags[2], flags[3], flags[4], flags[5]);
-        let removing = endpoint.object.status.iter().flat_map(|status| &status.removing).map(|own| id(own));
-        remote.removing = if flags[5] { Vec::new() } else { removing.collect() };
         remote.held = held;
         remote.absence = absence.map(|(first, last, lists, witnessed)| Absence { first: at(first), last: at(last), lists, witnessed });
         remote.same_url = same_url.into_iter().map(|(endpoint, rows, taken)| Candidate { endpoint, rows, taken }).collect();
         remote.uncertain = uncertain.map(at);
         (endpoint.account, endpoint.secret, endpoint.memory) = (account, secret_of(secret), memory);
         (endpoint.rival, endpoint.leaving, endpoint.now) = (rival.filter(|_| flags[6]), leaving, now);
+        endpoint.look_again();
         endpoint
     }
 }
@@ -228,6 +227,7 @@ proptest! {
                 EndpointStep::Acknowledge => {
                     prop_assert!(!unchanged, "an acknowledgement that says nothing new");
                     endpoint.object.status = Some(plan.status);
+                    endpoint.look_again();
                     endpoint.now += 7;
                 }
                 EndpointStep::Rest if unchanged => return Ok(()),

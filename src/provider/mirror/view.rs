@@ -46,6 +46,8 @@ impl RemoteRows for Mirror {
 
     fn practice_names(&self) -> Option<Vec<Arc<str>>> {
         self.practice_list()?;
-        Some(self.practices().iter().map(|practice| practice.name.clone()).collect())
+        // One without a name is a witness of the world like any other, but nobody can subscribe to it.
+        let named = self.practices().iter().filter(|practice| !practice.name.is_empty());
+        Some(named.map(|practice| practice.name.clone()).collect())
     }
 }

@@ -148,12 +148,14 @@ impl Row {
 #[derive(Deserialize)]
 pub(super) struct Institution {
     id: Id,
-    subdomain: String,
+    /// Absent or null: nobody can name it, but it is there.
+    #[serde(default)]
+    subdomain: Option<String>,
 }
 
 impl From<Institution> for Practice {
     fn from(institution: Institution) -> Self {
-        Self { name: institution.subdomain.into(), key: institution.id.0.into() }
+        Self { name: institution.subdomain.unwrap_or_default().into(), key: institution.id.0.into() }
     }
 }
 

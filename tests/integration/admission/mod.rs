@@ -8,11 +8,9 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
-use testbed::control_plane::{Namespace, shared};
-use tokio::sync::OnceCell;
+use testbed::control_plane::Namespace;
 
-/// Our kinds are on the cluster.
-static INSTALLED: OnceCell<()> = OnceCell::const_new();
+use crate::support::cluster;
 
 const ACCOUNT: &str = "ProviderAccount";
 const ENDPOINT: &str = "WebhookEndpoint";
@@ -26,9 +24,7 @@ struct Court {
 
 impl Court {
     async fn new() -> Self {
-        let cluster = shared().await;
-        let install = || async { cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap() };
-        INSTALLED.get_or_init(install).await;
+        let (cluster, _) = cluster().await;
         Self { namespace: cluster.namespace("admission").await.unwrap(), client: cluster.admin() }
     }
 
