@@ -113,19 +113,18 @@ impl Realm {
     /// source, so its list starts after the source's has ended, as [`Mirror::is_missing`] wants it.
     ///
     /// # Errors
-    /// The first error. What is about one endpoint does not stop the round, anything else does.
+    /// The first error that is about the account. A refusal or 404 of one endpoint's rows is not: the endpoint was deleted
+    /// since the list before, say, and its own object finds out.
     pub async fn round(self: &Arc<Self>) -> Result<(), CallError> {
         let since = Some(self.read(Mirror::now));
         self.refresh_endpoints(since).await?;
-        let mut result = Ok(());
         for scope in self.row_scopes() {
             match self.refresh_row_scope(scope, since).await {
-                Err(error @ (CallError::NotFound | CallError::Rejected { .. })) => result = result.and(Err(error)),
-                other => other?,
+                Ok(()) | Err(CallError::NotFound | CallError::Rejected { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        self.refresh_practices(since).await?;
-        result
+        self.refresh_practices(since).await
     }
 
     /// Held endpoints that the provider shows; the whole account where rows have no endpoint.

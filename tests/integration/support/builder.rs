@@ -43,7 +43,6 @@ pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
 pub fn brief_timing() -> Timing {
     let ms = Duration::from_millis;
     Timing {
-        measure: Duration::from_millis(100),
         plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
         realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
         calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
