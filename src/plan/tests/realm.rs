@@ -223,7 +223,8 @@ impl Subscription {
         }
     }
 
-    fn call(&mut self, call: &RowCall) -> String {
+    /// Carries out one call; answers it as words.
+    pub fn call(&mut self, call: &RowCall) -> String {
         let gone = call_row(call);
         self.rows.rows.retain(|row| Some(&row.id) != gone);
         self.old.rows.retain(|old| Some(&old.row.id) != gone);
