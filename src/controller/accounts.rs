@@ -71,8 +71,13 @@ impl RealmHandle {
     /// An account uses it; the lowest rate wins.
     pub fn join(&self, account: &AccountName, member: Member) {
         let mut state = lock(&self.state);
-        if state.members.insert(account.clone(), member) != Some(member) {
+        let before = state.members.insert(account.clone(), member);
+        if before != Some(member) {
             self.retune(&state);
+        }
+        if before.is_some_and(|before| before.interval != member.interval) {
+            // Not after an interval of the old length.
+            self.look.notify_one();
         }
     }
 

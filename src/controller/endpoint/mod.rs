@@ -280,12 +280,10 @@ impl Pass<'_> {
             LastRead::Unknown => None,
         };
         let Some(key) = key else { return Err(PassError::Conflict) };
-        let written = secrets::publish(self.context, &self.object, before.as_deref(), &key).await;
-        self.memory.plan().secret = match &written {
-            Ok(_) => LastRead::Unknown,
-            Err(_) => LastRead::Unknown,
-        };
-        self.memory.plan().secret = LastRead::Known(Some(Arc::new(written?)));
+        // Whatever comes of the write, what was read before it is old.
+        self.memory.plan().secret = LastRead::Unknown;
+        let written = secrets::publish(self.context, &self.object, before.as_deref(), &key).await?;
+        self.memory.plan().secret = LastRead::Known(Some(Arc::new(written)));
         let text = format!("the signing key of remote endpoint {id} is in the Secret");
         self.context.events.publish(&*self.object, &[Note::normal("SecretPublished", "Publish", text)]).await;
         Ok(())
