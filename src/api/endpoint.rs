@@ -189,6 +189,10 @@ pub struct SigningSecretStatus {
 pub struct PendingCreate {
     /// When it was written.
     pub since: Time,
+    /// The target URL that is asked for, which the spec may no longer have; absent: the spec's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub target_url: Option<String>,
     /// Endpoints with this URL that were there before; they are not ours.
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
@@ -203,6 +207,10 @@ pub struct LastCreate {
     pub since: Time,
     /// When its id became known.
     pub until: Time,
+    /// The target URL that was asked for; absent: the spec's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub target_url: Option<String>,
     /// Endpoints with this URL that were there before; they are not ours.
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]

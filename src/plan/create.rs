@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::PlanTiming;
 use crate::api::endpoint::{LastCreate, PendingCreate};
-use crate::provider::model::{RemoteEndpoint, RemoteId};
+use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
 
 /// Most ids an intent names.
 pub const SEEN_LIMIT: usize = 16;
@@ -15,23 +15,27 @@ pub struct Intent<'a> {
     since: Timestamp,
     until: Timestamp,
     seen: &'a [String],
+    url: Option<&'a str>,
 }
 
 impl<'a> Intent<'a> {
     /// An intent whose id is not known yet: its window is still open.
     pub fn open(pending: &'a PendingCreate, now: Timestamp) -> Self {
-        Self { since: pending.since.0, until: now, seen: &pending.seen_remote_ids }
+        Self { since: pending.since.0, until: now, seen: &pending.seen_remote_ids, url: pending.target_url.as_deref() }
     }
 
     /// An intent whose id became known.
     pub fn closed(last: &'a LastCreate) -> Self {
-        Self { since: last.since.0, until: last.until.0, seen: &last.seen_remote_ids }
+        Self { since: last.since.0, until: last.until.0, seen: &last.seen_remote_ids, url: last.target_url.as_deref() }
     }
 
-    /// Whether a POST of ours made this endpoint, judged by all but its rows. The caller has matched the canonical URL
-    /// and knows that no object holds the id; it must also see a good list without rows before it acts.
-    pub fn matches(&self, endpoint: &RemoteEndpoint, timing: &PlanTiming) -> bool {
+    /// Whether a POST of ours made this endpoint, judged by all but its rows. The caller knows that no object holds the
+    /// id; it must also see a good list without rows before it acts. `url` is the spec's.
+    pub fn matches(&self, endpoint: &RemoteEndpoint, url: &str, timing: &PlanTiming) -> bool {
         let Some(created) = endpoint.created_at else { return false };
+        if canonical_url(&endpoint.target_url) != canonical_url(self.url.unwrap_or(url)) {
+            return false;
+        }
         let slack = SignedDuration::try_from(timing.clock_slack).unwrap_or(SignedDuration::ZERO);
         let from = self.since.saturating_sub(slack).unwrap_or(Timestamp::MIN);
         let to = self.until.saturating_add(slack).unwrap_or(Timestamp::MAX);
@@ -39,7 +43,7 @@ impl<'a> Intent<'a> {
     }
 }
 
-/// An endpoint with the object's URL that the object does not hold.
+/// An endpoint that the object does not hold, with the object's URL or one that an intent of it asked for.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// The endpoint.
@@ -64,26 +68,28 @@ pub enum Verdict {
     },
 }
 
-/// Judges candidates against the intents of an object. `made` is an id that this process saw in a 201, which needs no
-/// other evidence.
+/// Judges candidates against the intents of an object whose spec has this `url`. `made` is an id that this process saw in
+/// a 201, which needs no other evidence.
 pub fn judge(
+    url: &str,
     candidates: &[Candidate],
     intents: &[Intent<'_>],
     made: Option<&RemoteId>,
     timing: &PlanTiming,
 ) -> Verdict {
     let (mut ours, mut foreign) = (Vec::new(), Vec::new());
+    let own = canonical_url(url);
     for candidate in candidates.iter().filter(|candidate| !candidate.taken) {
         let id = &candidate.endpoint.id;
         if made == Some(id) {
             ours.push(id.clone());
-        } else if intents.iter().any(|intent| intent.matches(&candidate.endpoint, timing)) {
+        } else if intents.iter().any(|intent| intent.matches(&candidate.endpoint, url, timing)) {
             match candidate.rows {
                 None => return Verdict::NeedRows(id.clone()),
                 Some(0) => ours.push(id.clone()),
                 Some(_) => foreign.push(id.clone()),
             }
-        } else {
+        } else if canonical_url(&candidate.endpoint.target_url) == own {
             foreign.push(id.clone());
         }
     }
@@ -94,11 +100,12 @@ pub fn judge(
 
 /// The ids a new intent must not mistake for its own: everything with the URL, but never an id that the intent before it
 /// would call Ours, which would make it nobody's.
-pub fn seen(candidates: &[Candidate], before: Option<&LastCreate>, timing: &PlanTiming) -> Vec<String> {
+pub fn seen(url: &str, candidates: &[Candidate], before: Option<&LastCreate>, timing: &PlanTiming) -> Vec<String> {
     let before = before.map(Intent::closed);
     let mut ids: Vec<&RemoteId> = candidates
         .iter()
-        .filter(|candidate| !before.as_ref().is_some_and(|intent| intent.matches(&candidate.endpoint, timing)))
+        .filter(|candidate| !before.as_ref().is_some_and(|intent| intent.matches(&candidate.endpoint, url, timing)))
+        .filter(|candidate| canonical_url(&candidate.endpoint.target_url) == canonical_url(url))
         .map(|candidate| &candidate.endpoint.id)
         .collect();
     ids.sort();
@@ -129,9 +136,10 @@ mod tests {
     #[test]
     fn only_an_empty_unseen_endpoint_of_the_window_is_ours() {
         let timing = PlanTiming::default();
-        let pending = PendingCreate { since: wire_time(at(10_000)), seen_remote_ids: vec!["7".into()] };
+        let pending =
+            PendingCreate { since: wire_time(at(10_000)), target_url: None, seen_remote_ids: vec!["7".into()] };
         let intent = [Intent::open(&pending, at(10_060))];
-        let judged = |c| judge(&[c], &intent, None, &timing);
+        let judged = |c| judge("https://h.example.com/", &[c], &intent, None, &timing);
         assert_eq!(judged(candidate("9", 10_030, None)), Verdict::NeedRows(RemoteId::new("9")));
         let ours = Verdict::Judged { ours: vec![RemoteId::new("9")], foreign: vec![] };
         assert_eq!(judged(candidate("9", 10_030, Some(0))), ours);
@@ -148,10 +156,11 @@ mod tests {
         let last = LastCreate {
             since: wire_time(at(10_000)),
             until: wire_time(at(10_010)),
+            target_url: None,
             seen_remote_ids: vec!["3".into()],
             outstanding: true,
         };
         let there = [candidate("3", 9_990, Some(0)), candidate("5", 10_005, Some(0)), candidate("6", 99_000, Some(0))];
-        assert_eq!(seen(&there, Some(&last), &timing), vec!["6".to_owned(), "3".to_owned()]);
+        assert_eq!(seen("https://h.example.com/", &there, Some(&last), &timing), vec!["6".to_owned(), "3".to_owned()]);
     }
 }

@@ -241,7 +241,13 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         }
         draft.status.removing.clear();
     }
-    let (ours, foreign) = match create::judge(&remote.same_url, &intents, input.memory.made.as_ref(), input.timing) {
+    let (ours, foreign) = match create::judge(
+        &input.object.spec.target_url,
+        &remote.same_url,
+        &intents,
+        input.memory.made.as_ref(),
+        input.timing,
+    ) {
         create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
         create::Verdict::Judged { ours, foreign } => (ours, foreign),
     };
@@ -264,9 +270,15 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         return draft
             .rest(progressing("the answer to creating the remote endpoint was lost; looking for it soon"), Some(wait));
     }
-    if pending.is_none() {
-        let seen_remote_ids = create::seen(&remote.same_url, last.as_ref(), input.timing);
-        draft.status.pending_create = Some(PendingCreate { since: wire_time(input.now), seen_remote_ids });
+    let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
+    if asked != Some(&input.object.spec.target_url) {
+        // What an intent with another URL may still make is remembered as ours.
+        if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
+            draft.status.last_create = Some(ended(input, pending, true));
+        }
+        let last = draft.status.last_create.as_ref();
+        let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
+        draft.status.pending_create = Some(intent(input, seen_remote_ids));
         return draft.acknowledge(progressing("creating the remote endpoint"));
     }
     let spec = &input.object.spec;
@@ -289,9 +301,8 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> Endpo
     }
     let lost = may_be_lost(input);
     let pending = draft.status.pending_create.take();
-    if let Some(PendingCreate { since, seen_remote_ids }) = pending {
-        let until = wire_time(input.now);
-        draft.status.last_create = Some(LastCreate { since, until, seen_remote_ids, outstanding: lost });
+    if let Some(pending) = pending {
+        draft.status.last_create = Some(ended(input, pending, lost));
     }
     draft.status.remote_id = Some(id.as_str().to_owned());
     let note = Note::normal(
@@ -304,6 +315,18 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> Endpo
         return draft.acknowledge(progressing("the spec was edited while the remote endpoint was made; changing it"));
     }
     in_sync(input, draft, endpoint, EndpointStep::Acknowledge)
+}
+
+/// The intent to make an endpoint with the spec's URL, from now on.
+fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) -> PendingCreate {
+    let target_url = Some(input.object.spec.target_url.clone());
+    PendingCreate { since: wire_time(input.now), target_url, seen_remote_ids }
+}
+
+/// An intent that is over.
+fn ended(input: &EndpointInput<'_>, pending: PendingCreate, outstanding: bool) -> LastCreate {
+    let PendingCreate { since, target_url, seen_remote_ids } = pending;
+    LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding }
 }
 
 /// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.

@@ -122,7 +122,13 @@ fn doomed(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Result<Vec<RemoteId>,
     ids.extend(remote.removing.iter().cloned());
     let mut intents: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
     intents.extend(draft.status.pending_create.iter().map(|pending| Intent::open(pending, input.now)));
-    match create::judge(&remote.same_url, &intents, input.memory.made.as_ref(), input.timing) {
+    match create::judge(
+        &input.object.spec.target_url,
+        &remote.same_url,
+        &intents,
+        input.memory.made.as_ref(),
+        input.timing,
+    ) {
         create::Verdict::NeedRows(id) => return Err(id),
         create::Verdict::Judged { ours, .. } => ids.extend(ours),
     }

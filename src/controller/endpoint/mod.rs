@@ -116,11 +116,12 @@ impl Pass<'_> {
                 self.object = self.writer().add_finalizer(&self.object, REMOTE_FINALIZER).await?;
             }
             (EndpointStep::Acknowledge, realm) => {
-                let intends = self.object.status.as_ref().is_none_or(|status| status.pending_create.is_none());
+                let before = self.object.status.as_ref().and_then(|status| status.pending_create.clone());
                 self.write_status(&plan.status, &plan.notes).await?;
-                if intends && plan.status.pending_create.is_some() {
+                if plan.status.pending_create.is_some() && plan.status.pending_create != before {
                     let mut mind = self.memory.plan();
-                    mind.plan = EndpointMemory { intent_is_mine: true, ..EndpointMemory::default() };
+                    let lost_post = mind.plan.lost_post;
+                    mind.plan = EndpointMemory { intent_is_mine: true, lost_post, ..EndpointMemory::default() };
                     mind.intent = realm.map(|realm| realm.read(Mirror::now));
                 }
             }

@@ -1,6 +1,6 @@
 //! What an endpoint's plan looks at: account, mirror, Secret.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -65,15 +65,17 @@ impl Pass<'_> {
             let since =
                 |id: &RemoteId| list.is_some_and(|list| mind.deleted.get(id).is_none_or(|at| list.started > *at));
             let removing: Vec<RemoteId> = status.removing.iter().map(RemoteId::new).collect();
-            let candidates = self.candidates(mirror, held_id.as_ref(), &removing, &others);
+            let made = mind.plan.made.as_ref().and_then(|made| mirror.endpoint(made));
+            let candidates = self.candidates(mirror, made, &removing, &others);
             let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
             let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
             let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
-            let uncertain =
-                canonical_url(&self.object.spec.target_url).and_then(|url| match mirror.endpoint_create_state(&url) {
-                    CreateState::Uncertain { look_after } => Some(look_after),
-                    CreateState::Free | CreateState::InFlight => None,
-                });
+            let urls = self.urls();
+            let uncertain = urls.iter().filter_map(|url| match mirror.endpoint_create_state(url) {
+                CreateState::Uncertain { look_after } => Some(look_after),
+                CreateState::Free | CreateState::InFlight => None,
+            });
+            let uncertain = uncertain.max();
             let side = RemoteSide {
                 listed: list.is_some(),
                 listed_since_intent: list.is_some_and(|list| mind.intent.is_none_or(|at| list.started > at)),
@@ -91,14 +93,25 @@ impl Pass<'_> {
         })
     }
 
+    /// Canonical URLs under which something of ours may stand: the spec's, and those that an intent asked for, because
+    /// the spec may have been edited since.
+    fn urls(&self) -> BTreeSet<String> {
+        let status = self.object.status.as_ref();
+        let pending =
+            status.and_then(|status| status.pending_create.as_ref()).and_then(|pending| pending.target_url.as_ref());
+        let last = status.and_then(|status| status.last_create.as_ref()).and_then(|last| last.target_url.as_ref());
+        let urls = [Some(&self.object.spec.target_url), pending, last];
+        urls.into_iter().flatten().filter_map(|url| canonical_url(url)).collect()
+    }
+
+    /// Endpoints that the object does not hold and may have made; `made` is one that a 201 of this process named.
     fn candidates(
         &self,
         mirror: &Mirror,
-        held: Option<&RemoteId>,
+        made: Option<&RemoteEndpoint>,
         removing: &[RemoteId],
         others: &HashSet<RemoteId>,
     ) -> Vec<Candidate> {
-        let Some(url) = canonical_url(&self.object.spec.target_url) else { return Vec::new() };
         let list = mirror.endpoint_list();
         let candidate = |endpoint: &RemoteEndpoint| {
             let id = &endpoint.id;
@@ -108,7 +121,11 @@ impl Pass<'_> {
             let taken = others.contains(id) || removing.contains(id);
             Candidate { endpoint: endpoint.clone(), rows: known.then(|| mirror.row_counts(id).total), taken }
         };
-        mirror.endpoints_with_url(&url).filter(|endpoint| Some(&endpoint.id) != held).map(candidate).collect()
+        let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
+        let urls = self.urls();
+        let made = made.filter(|made| canonical_url(&made.target_url).is_none_or(|url| !urls.contains(&url)));
+        let with_url = urls.iter().flat_map(|url| mirror.endpoints_with_url(url));
+        with_url.chain(made).filter(|endpoint| Some(endpoint.id.as_str()) != held).map(candidate).collect()
     }
 
     fn counts(&self, mirror: &Mirror, handle: &RealmHandle, endpoint: &RemoteEndpoint) -> Option<SubscriptionCounts> {

@@ -5,11 +5,11 @@ use super::draft::Draft;
 use super::{
     EndpointInput, EndpointPlan, EndpointStep, SecretView, progressing, published, rejected, remote_exists, secret_name,
 };
-use crate::api::endpoint::{PendingCreate, SigningSecretStatus, SubscriptionCounts};
+use crate::api::endpoint::{SigningSecretStatus, SubscriptionCounts};
 use crate::api::{ConditionType, Reason};
 use crate::plan::condition::{Is, Report, Verdict, find};
 use crate::plan::create::{self, Intent};
-use crate::plan::{Note, elapsed, wire_time};
+use crate::plan::{Note, elapsed};
 use crate::provider::model::{EndpointPatch, RemoteEndpoint, RemoteId, canonical_url};
 use crate::signing::SecretText;
 
@@ -29,7 +29,13 @@ pub(super) fn maintain(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &Rem
     }
     let Some(endpoint) = &remote.held else { return vanished(input, draft, id) };
     if let Some(last) = draft.status.last_create.clone().filter(|last| last.outstanding) {
-        match create::judge(&remote.same_url, &[Intent::closed(&last)], None, input.timing) {
+        match create::judge(
+            &input.object.spec.target_url,
+            &remote.same_url,
+            &[Intent::closed(&last)],
+            None,
+            input.timing,
+        ) {
             create::Verdict::NeedRows(twin) => return draft.step(EndpointStep::ListRows(twin)),
             create::Verdict::Judged { ours, .. } if !ours.is_empty() => {
                 let names: Vec<&str> = ours.iter().map(RemoteId::as_str).collect();
@@ -114,7 +120,7 @@ fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
     }
     // A late POST of the create before may have landed: that one is ours, and is taken instead of making another.
     let last: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
-    match create::judge(&remote.same_url, &last, None, input.timing) {
+    match create::judge(&input.object.spec.target_url, &remote.same_url, &last, None, input.timing) {
         create::Verdict::NeedRows(other) => return draft.step(EndpointStep::ListRows(other)),
         create::Verdict::Judged { foreign, .. } => {
             if let Some(other) = foreign.first() {
@@ -124,11 +130,12 @@ fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
     }
     let text = format!("remote endpoint {id} was deleted at the provider; creating it again");
     draft.notes.push(Note::warning("RemoteMissing", "Recreate", text));
-    let seen_remote_ids = create::seen(&remote.same_url, draft.status.last_create.as_ref(), input.timing);
+    let seen_remote_ids =
+        create::seen(&input.object.spec.target_url, &remote.same_url, draft.status.last_create.as_ref(), input.timing);
     draft.status.remote_id = None;
     draft.status.active = None;
     draft.status.subscriptions = None;
-    draft.status.pending_create = Some(PendingCreate { since: wire_time(input.now), seen_remote_ids });
+    draft.status.pending_create = Some(super::intent(input, seen_remote_ids));
     draft.acknowledge(progressing(&format!("remote endpoint {id} was deleted at the provider; creating it again")))
 }
 
