@@ -1,9 +1,9 @@
-//! The operator killed at random moments of a converge.
+//! The operator killed at random moments of a converge, and at the worst ones.
 
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
-use testbed::nexhealth::{Institution, SimConfig};
+use testbed::nexhealth::{Fault, Institution, Matcher, SimConfig, When};
 
 use crate::support::{HILLTOP, LAKESIDE, SUNSHINE, World, endpoint, events, pairs, subscription};
 
@@ -47,4 +47,34 @@ async fn killed_again_and_again_it_leaves_no_twin_and_no_orphan() {
         assert_eq!(world.secret_value(&format!("{name}-signing"), "current").await, Some(remote.secret_key));
     }
     world.finish().await;
+}
+
+/// The URL is edited after the POST was sent and before its answer is known: in this process, or with a crash between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_while_an_endpoint_is_made_leaves_one_endpoint() {
+    for crash in [false, true] {
+        let mut world = World::named("edit-in-create").start().await;
+        let lost = Matcher::new("POST", "/webhook_endpoints").once();
+        world.provider.faults().on(lost, Fault::Hang(When::After));
+        world.apply([endpoint("intake")]).await;
+        world.until("the endpoint is made", |world| world.provider.endpoints().len() == 1).await;
+        if crash {
+            world.kill_operator().await;
+        }
+        let mut edited = endpoint("intake");
+        edited["spec"]["targetUrl"] = "https://hooks.example.com/edited".into();
+        world.apply([edited]).await;
+        if crash {
+            world.start_operator();
+        }
+        world.all_ready().await;
+        world
+            .until("one endpoint, with the new URL", |world| {
+                let urls: Vec<String> =
+                    world.provider.endpoints().into_iter().map(|endpoint| endpoint.target_url).collect();
+                urls == ["https://hooks.example.com/edited"]
+            })
+            .await;
+        world.finish().await;
+    }
 }
