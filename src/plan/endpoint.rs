@@ -19,6 +19,9 @@ use crate::signing::SecretText;
 pub(super) use draft::Draft;
 use held::{difference, in_sync, maintain};
 
+/// After so many new endpoints without a readable key, one more would be no better.
+const MAX_UNREADABLE: u32 = 2;
+
 /// Everything an endpoint's plan may look at.
 pub struct EndpointInput<'a> {
     /// The object.
@@ -97,6 +100,8 @@ pub struct EndpointMemory {
     pub definition_going: bool,
     /// This process wrote the present intent; otherwise a process before it did, and may have sent a POST.
     pub intent_is_mine: bool,
+    /// How many endpoints of the present intent showed no key, and when the last was made.
+    pub unreadable: Option<(u32, Timestamp)>,
     /// The id that a 201 of this process named.
     pub made: Option<RemoteId>,
     /// When this process last sent a POST whose answer was ambiguous.
@@ -270,6 +275,12 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         return draft
             .rest(progressing("the answer to creating the remote endpoint was lost; looking for it soon"), Some(wait));
     }
+    if let Some((MAX_UNREADABLE.., at)) = input.memory.unreadable {
+        let left = input.timing.rejected.saturating_sub(elapsed(at, input.now));
+        if !left.is_zero() {
+            return draft.rest(no_key_is_shown(), Some(left));
+        }
+    }
     let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
     if asked != Some(&input.object.spec.target_url) {
         // What an intent with another URL may still make is remembered as ours.
@@ -347,6 +358,11 @@ fn remote_exists(id: &RemoteId) -> Report {
         "the provider already has endpoint {id} with this target URL, and this object did not make it; a second one would deliver each event twice. Delete it at the provider, or give spec.targetUrl a distinguishing path or query"
     );
     Report::stalled(Reason::RemoteExists, message)
+}
+
+fn no_key_is_shown() -> Report {
+    let message = "the provider shows no signing key for the endpoints it makes, so no delivery could be verified: have it return secret_key to this account's API key. It is tried again after an edit of spec, and every few hours";
+    Report::stalled(Reason::KeyUnreadable, message)
 }
 
 fn unreadable_and_stuck(id: &RemoteId, refusal: Refusal) -> Report {

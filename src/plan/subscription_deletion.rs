@@ -8,7 +8,7 @@ use super::row_calls::{BATCH, RowCall};
 use super::subscription::{Draft, EndpointLink, SubscriptionInput, SubscriptionPlan, SubscriptionStep};
 use super::{AccountView, Note};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
-use crate::provider::model::{RemoteId, RemoteRow};
+use crate::provider::model::{RemoteId, RemoteRow, RemoteRows};
 
 const WAY_OUT: &str = "To leave the remote subscriptions there instead, set spec.deletionPolicy: Orphan on this object";
 
@@ -58,10 +58,26 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
             }
         }
     }
+    if let (Some(here), Some(rows)) = (here, input.rows) {
+        doomed.extend(unnamed(input, here, rows));
+    }
     if let Some(id) = input.old.unlisted.first() {
         return draft.step(SubscriptionStep::ListRows(id.clone()));
     }
     remove(input, draft, here, doomed, handed)
+}
+
+/// Rows of practices that the key no longer reaches: no name leads to them any more, but the status knows their ids.
+fn unnamed(input: &SubscriptionInput<'_>, here: &RemoteId, rows: &dyn RemoteRows) -> Vec<RemoteRow> {
+    let items = input.object.status.iter().flat_map(|status| &status.subscriptions);
+    let lost = items.filter(|item| item.practice.as_deref().is_some_and(|name| rows.practice_key(name).is_none()));
+    let there = lost.filter_map(|item| rows.row(&RemoteId::new(&item.remote_id)).map(|row| (item, row)));
+    let ours = there.filter(|(item, row)| {
+        row.endpoint == *here
+            && *row.event == *item.event
+            && !input.siblings.iter().any(|other| other.declares(item.practice.as_deref(), &row.key(), input.catalogue))
+    });
+    ours.map(|(_, row)| row).collect()
 }
 
 fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPlan {

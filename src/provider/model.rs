@@ -240,6 +240,8 @@ pub enum RowCreateState {
 pub trait RemoteRows {
     /// Rows of this identity on this endpoint, lowest id first.
     fn rows(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow>;
+    /// One row, whatever endpoint it is on.
+    fn row(&self, id: &RemoteId) -> Option<RemoteRow>;
     /// Rows of this identity that are one too many and may be deleted: all but the lowest id, and none while in doubt.
     fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow>;
     /// Whether the rows of this endpoint are known: a good list of this process, or this process saw it made.

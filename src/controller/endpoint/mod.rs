@@ -238,7 +238,13 @@ impl Pass<'_> {
     fn created(&self, answer: Result<RemoteEndpoint, CallError>) -> Result<(), PassError> {
         let mut mind = self.memory.plan();
         match answer {
-            Ok(made) => mind.plan.made = Some(made.id),
+            Ok(made) => {
+                if made.key.is_none() {
+                    let before = mind.plan.unreadable.map_or(0, |(count, _)| count);
+                    mind.plan.unreadable = Some((before + 1, Timestamp::now()));
+                }
+                mind.plan.made = Some(made.id);
+            }
             Err(error) if error.ambiguity().is_some() => mind.plan.lost_post = Some(Timestamp::now()),
             Err(CallError::Rejected { status }) => mind.plan.refused = Some(Refusal { status, at: Timestamp::now() }),
             Err(CallError::NotFound) => mind.plan.refused = Some(Refusal { status: 404, at: Timestamp::now() }),

@@ -42,6 +42,7 @@ impl Pass<'_> {
             mind.plan.refused = None;
             mind.plan.delete_refused = None;
             mind.plan.rows_in_the_way = None;
+            mind.plan.unreadable = None;
         }
         let same =
             handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));

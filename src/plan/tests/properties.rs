@@ -116,6 +116,7 @@ prop_compose! {
         let refusal = |second| crate::plan::Refusal { status: 422, at: at(second) };
         EndpointMemory {
             definition_going,
+            unreadable: in_the_way.map(|count| (u32::try_from(count).unwrap(), at(0))),
             intent_is_mine: mine,
             made: made.and_then(|ids| ids.first().map(|made| id(made))),
             lost_post: lost.map(at),

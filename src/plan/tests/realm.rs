@@ -73,6 +73,10 @@ impl RemoteRows for Rows {
         self.rows(endpoint, key).split_off(1)
     }
 
+    fn row(&self, id: &RemoteId) -> Option<RemoteRow> {
+        self.rows.iter().find(|row| row.id == *id).cloned()
+    }
+
     fn known(&self, endpoint: &RemoteId) -> bool {
         !self.unknown.contains(endpoint)
     }

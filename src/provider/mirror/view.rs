@@ -12,6 +12,10 @@ impl RemoteRows for Mirror {
         Mirror::rows(self, endpoint, key)
     }
 
+    fn row(&self, id: &RemoteId) -> Option<RemoteRow> {
+        Mirror::row(self, id)
+    }
+
     fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
         Mirror::twins(self, endpoint, key)
     }
