@@ -176,3 +176,37 @@ fn the_secret_is_named_after_the_object_unless_the_spec_names_it() {
     endpoint.spec(json!({"signingSecret": {"name": "x"}}));
     assert_eq!(endpoint::secret_name(&endpoint.object), "x");
 }
+
+#[test]
+fn a_provider_that_shows_no_keys_is_not_asked_again_and_again() {
+    let mut endpoint = intending();
+    endpoint.memory.unreadable = Some((1, at(NOW)));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "one may be an accident");
+    endpoint.memory.unreadable = Some((2, at(NOW)));
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Rest);
+    assert_eq!(said(&plan.status.conditions, "Ready"), "False/KeyUnreadable");
+    assert!(plan.again.is_some(), "it is tried again after hours");
+    endpoint.memory.unreadable = Some((2, at(NOW - 7 * 3600)));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)));
+}
+
+#[test]
+fn an_intent_is_for_one_url_and_what_it_may_have_made_stays_ours() {
+    let mut endpoint = intending();
+    endpoint.status(json!({"pendingCreate":
+        {"since": "1970-01-12T13:46:40Z", "targetUrl": "https://h.example.com/before", "seenRemoteIds": []}}));
+    endpoint.memory.intent_is_mine = false;
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge, "a POST for the new URL needs an intent of its own");
+    let last = plan.status.last_create.as_ref().unwrap();
+    assert_eq!((last.target_url.as_deref(), last.outstanding), (Some("https://h.example.com/before"), true));
+    assert_eq!(plan.status.pending_create.unwrap().target_url.as_deref(), Some(URL));
+    let mut left_behind = candidate("9", Some(0));
+    left_behind.endpoint.target_url = "https://h.example.com/before".into();
+    endpoint.remote.same_url = vec![left_behind.clone()];
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("9")), "taken, to be changed to the new URL");
+    endpoint.status(json!({"pendingCreate":
+        {"since": "1970-01-12T13:46:40Z", "targetUrl": URL, "seenRemoteIds": []}}));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "a stranger with another URL is nobody's business");
+}

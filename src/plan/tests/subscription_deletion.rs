@@ -128,3 +128,20 @@ fn rows_on_an_endpoint_it_was_on_before_go_although_the_present_one_is_missing()
     subscription.old.unreachable = vec![id("7")];
     assert_eq!(blocked(&subscription), "True/AccountNotReady", "no orphan without a word");
 }
+
+#[test]
+fn rows_of_a_practice_that_the_key_no_longer_reaches_are_found_by_their_ids() {
+    let mut subscription = going();
+    let lost = subscription.rows.rows.iter().find(|row| row.practice.as_deref() == Some("#b")).unwrap().id.clone();
+    let mut status = subscription.object.status.clone().unwrap();
+    status.subscriptions = vec![crate::api::subscription::SubscriptionItem {
+        practice: Some("b".into()),
+        event: "patient_created".into(),
+        remote_id: lost.as_str().into(),
+        active: true,
+    }];
+    subscription.object.status = Some(status);
+    subscription.rows.practices = Some(vec!["a".into()]);
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 2, "both its rows go");
+}
