@@ -91,9 +91,4 @@ impl CallError {
             _ => None,
         }
     }
-
-    /// Whether the failure is about this one thing rather than about the account or the provider.
-    pub fn is_item_failure(&self) -> bool {
-        matches!(self, Self::Rejected { .. })
-    }
 }

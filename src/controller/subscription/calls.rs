@@ -77,7 +77,12 @@ impl Pass<'_> {
                     payload_version: around.api_version.clone(),
                     fused: None,
                 };
-                realm.create_row(&new, key.practice.clone()).await.map(drop)
+                let made = realm.create_row(&new, key.practice.clone()).await.map(drop);
+                if made == Err(CallError::NotFound) {
+                    // A 404 orders a list: of endpoints, where this one's own object finds out.
+                    realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+                }
+                made
             }
             RowCall::Move { row, to, practice } => {
                 let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
@@ -100,7 +105,7 @@ impl Pass<'_> {
         let refusal = |status| Refusal { status, at: Timestamp::now() };
         let status = match error {
             CallError::Rejected { status } => status,
-            // Of a create: the endpoint is gone, and its own object finds out. Of a row: the list has been ordered.
+            // Of a create: the endpoint is gone. Of a row: nothing is left to do. The lists have been ordered.
             CallError::NotFound => return matches!(call, RowCall::Create { .. }).then_some(error),
             // The pair is in doubt now; the plan waits and looks.
             ref lost if lost.ambiguity().is_some() && matches!(call, RowCall::Create { .. }) => return None,

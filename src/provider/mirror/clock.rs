@@ -59,14 +59,13 @@ impl Clock {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lists {
     pub(super) last: Option<ListInfo>,
-    pub(super) before: Option<ListInfo>,
     pub(super) first_at: Option<Timestamp>,
 }
 
 impl Lists {
     pub(super) fn add(&mut self, info: ListInfo) {
         self.first_at.get_or_insert(info.at);
-        self.before = self.last.replace(info);
+        self.last = Some(info);
     }
 
     /// Whether a list that started then is no newer than what has been applied: the newest by start wins.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::CreateState;
 use super::absence::AbsenceLog;
 use super::changes::Changes;
 use super::clock::{Clock, ListInfo, Lists, Seq};
 use super::rows::Doubt;
-use super::{CreateState, Failure};
 use crate::provider::canonical::canonical_url;
 use crate::provider::model::{RemoteEndpoint, RemoteId};
 
@@ -40,7 +40,6 @@ pub(super) struct Endpoints {
     /// The ids of the last good list.
     pub(super) listed: HashSet<RemoteId>,
     pub(super) lists: Lists,
-    stale: Seq,
     pub(super) absences: AbsenceLog,
 }
 
@@ -65,10 +64,6 @@ impl Endpoints {
 
     pub(super) fn with_url(&self, canonical: &str) -> impl Iterator<Item = &RemoteEndpoint> {
         self.by_url.get(canonical).into_iter().flatten().filter_map(|id| self.get(id))
-    }
-
-    pub(super) fn is_fresh(&self) -> bool {
-        self.lists.last.is_some_and(|last| last.started > self.stale)
     }
 
     /// Whether a list that started then can tell whether the id is there.
@@ -190,15 +185,8 @@ impl Endpoints {
         self.take(id, changes);
     }
 
-    pub(super) fn write_failed(&mut self, id: &RemoteId, now: Seq, failure: Failure) {
+    pub(super) fn write_failed(&mut self, id: &RemoteId, now: Seq) {
         self.end_write(id, now);
-        if failure != Failure::Refused {
-            self.stale = now;
-        }
-    }
-
-    pub(super) fn mark_stale(&mut self, now: Seq) {
-        self.stale = now;
     }
 
     pub(super) fn begin_create(&mut self, url: &str) {

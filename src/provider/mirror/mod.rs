@@ -243,16 +243,10 @@ impl Mirror {
         changes
     }
 
-    /// A PATCH or DELETE failed.
-    pub fn endpoint_write_failed(&mut self, id: &RemoteId, failure: Failure) {
+    /// A PATCH or DELETE failed, in whatever way: no list that started before now says anything about the endpoint.
+    pub fn endpoint_write_failed(&mut self, id: &RemoteId) {
         let now = self.clock.tick();
-        self.endpoints.write_failed(id, now, failure);
-    }
-
-    /// The endpoint list is not to be relied on until one that starts from here on.
-    pub fn endpoints_stale(&mut self) {
-        let now = self.clock.tick();
-        self.endpoints.mark_stale(now);
+        self.endpoints.write_failed(id, now);
     }
 
     // === row writes ===
@@ -271,11 +265,6 @@ impl Mirror {
     /// A claimed POST failed. With [`Failure::Uncertain`] the pair stays closed until a list that started late enough.
     pub fn row_create_failed(&mut self, endpoint: &RemoteId, key: &RowKey, failure: Failure) -> Changes {
         self.rows.create_failed(&mut self.clock, (endpoint, key), failure)
-    }
-
-    /// A claimed POST's answer was lost.
-    pub fn row_create_uncertain(&mut self, endpoint: &RemoteId, key: &RowKey, look_after: Timestamp) -> Changes {
-        self.row_create_failed(endpoint, key, Failure::Uncertain { look_after })
     }
 
     /// A PATCH or DELETE begins; `to` is where a PATCH moves the row. A move is a write to both endpoints.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Absence, CreateState, ListInfo, Mirror, RowCounts, Seq, Witnesses, World};
@@ -28,16 +30,6 @@ impl Mirror {
     /// The last good endpoint list.
     pub fn endpoint_list(&self) -> Option<ListInfo> {
         self.endpoints.lists.last
-    }
-
-    /// The good endpoint list before the last.
-    pub fn endpoint_list_before(&self) -> Option<ListInfo> {
-        self.endpoints.lists.before
-    }
-
-    /// Whether no 404 and no lost answer has called the endpoint list into question.
-    pub fn endpoint_list_is_fresh(&self) -> bool {
-        self.endpoints.is_fresh()
     }
 
     /// Whether and since when an id is absent.
@@ -107,22 +99,12 @@ impl Mirror {
         self.rows.lists(self.rows.target(endpoint)?).last
     }
 
-    /// The good list before that.
-    pub fn row_list_before(&self, endpoint: &RemoteId) -> Option<ListInfo> {
-        self.rows.lists(self.rows.target(endpoint)?).before
-    }
-
     /// The last good list of a scope.
     pub fn scope_list(&self, scope: &RowScope) -> Option<ListInfo> {
         match scope {
             RowScope::Endpoint(id) => self.row_list(id),
             RowScope::Account => self.rows.account.last,
         }
-    }
-
-    /// Whether a good list of the endpoint's rows started after `seq`.
-    pub fn row_list_since(&self, endpoint: &RemoteId, seq: Seq) -> bool {
-        self.row_list(endpoint).is_some_and(|list| list.started > seq)
     }
 
     /// Whether there is a good list and no 404 or lost answer has called it into question since.
@@ -171,6 +153,15 @@ impl Mirror {
     }
 
     // === practices ===
+
+    /// The name of the practice that a row is about, itself absent for rows of the account; `None` where the key no longer
+    /// reaches the practice.
+    pub fn practice_of(&self, key: &RowKey) -> Option<Option<&Arc<str>>> {
+        match key.practice.as_deref() {
+            None => Some(None),
+            Some(practice) => self.practice_by_key(practice).map(|practice| Some(&practice.name)),
+        }
+    }
 
     /// The practice of a name.
     pub fn practice_by_name(&self, name: &str) -> Option<&Practice> {

@@ -97,7 +97,7 @@ impl Realm {
         let id = id.clone();
         let settle = move |mirror: &mut Mirror, result: Result<&RemoteEndpoint, Failure>| match result {
             Ok(remote) => mirror.endpoint_patched(remote.clone()),
-            Err(failure) => endpoint_failed(mirror, &id, failure),
+            Err(_) => endpoint_failed(mirror, &id),
         };
         self.write(call, settle).await
     }
@@ -118,7 +118,7 @@ impl Realm {
         let id = id.clone();
         let settle = move |mirror: &mut Mirror, result: Result<&(), Failure>| match result {
             Ok(()) => mirror.endpoint_deleted(&id),
-            Err(failure) => endpoint_failed(mirror, &id, failure),
+            Err(_) => endpoint_failed(mirror, &id),
         };
         self.write(call, settle).await
     }
@@ -147,12 +147,7 @@ impl Realm {
         };
         let settle = move |mirror: &mut Mirror, result: Result<&RemoteRow, Failure>| match result {
             Ok(row) => mirror.row_created(&endpoint, &key, row),
-            Err(failure) => {
-                if failure == Failure::NotFound {
-                    mirror.endpoints_stale();
-                }
-                mirror.row_create_failed(&endpoint, &key, failure)
-            }
+            Err(failure) => mirror.row_create_failed(&endpoint, &key, failure),
         };
         self.write(call, settle).await.map(Some)
     }
@@ -222,7 +217,7 @@ impl Realm {
     }
 }
 
-fn endpoint_failed(mirror: &mut Mirror, id: &RemoteId, failure: Failure) -> Changes {
-    mirror.endpoint_write_failed(id, failure);
+fn endpoint_failed(mirror: &mut Mirror, id: &RemoteId) -> Changes {
+    mirror.endpoint_write_failed(id);
     Changes::default()
 }
