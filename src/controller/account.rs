@@ -79,23 +79,21 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
         count(context, &object, handle, &mut status);
     }
     let again = outage_end(context, realm.as_deref());
-    let counters_only = object.status.is_some()
-        && status.conditions == before.conditions
-        && status.observed_generation == before.observed_generation
-        && status.last_handled_reconcile_at == before.last_handled_reconcile_at
-        && status.scope == before.scope;
+    context.metrics.set_unclaimed_endpoints(
+        &super::driver::object_key(&*object),
+        status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),
+    );
+    let counted =
+        ProviderAccountStatus { remote: status.remote, unclaimed: status.unclaimed.clone(), ..before.clone() };
+    let counters_only = object.status.is_some() && counted == status;
     if status == before && object.status.is_some() {
         return Ok(Done::rest(again));
     }
     if counters_only && let Err(left) = memory.counters_due(context.timing.plan.counters, Instant::now()) {
         return Ok(Done::rest(Some(again.map_or(left, |again| again.min(left)))));
     }
-    let written = writer.status(&object, &status).await?;
+    writer.status(&object, &status).await?;
     memory.counters_written(Instant::now());
-    context.metrics.set_unclaimed_endpoints(
-        &super::driver::object_key(&*written),
-        status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),
-    );
     Ok(Done::rest(again))
 }
 

@@ -1,13 +1,14 @@
 //! Which accounts can be used, and the realm behind each (rules.md *Realm*).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::memory::lock;
 use crate::plan::AccountView;
 use crate::provider::gate::Gate;
 use crate::provider::realm::{Realm, RealmKey};
@@ -229,8 +230,4 @@ impl Accounts {
         realms.insert(key, handle.clone());
         Ok((handle, true))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! Which object holds which remote endpoint, and which objects want the same URL (rules.md *Realm*, *Which remote is mine*).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -33,32 +33,44 @@ pub fn held_by_others(context: &Context, object: &WebhookEndpoint, origin: &str)
     at_origin.flat_map(|other| ids(other).map(RemoteId::new).collect::<Vec<_>>()).collect()
 }
 
+/// Endpoint objects of a realm.
+pub fn endpoints_in(context: &Context, handle: &RealmHandle) -> Vec<Arc<WebhookEndpoint>> {
+    let members = handle.members();
+    let mut endpoints = context.endpoint_cache.all();
+    endpoints.retain(|endpoint| {
+        let (namespace, account) = (endpoint.metadata.namespace.as_deref(), &endpoint.spec.account_ref.name);
+        members.iter().any(|(own, name)| Some(own.as_str()) == namespace && name == account)
+    });
+    endpoints
+}
+
 /// Everything that objects hold in a realm.
 pub fn held_in(context: &Context, handle: &RealmHandle) -> HashSet<RemoteId> {
-    let members = handle.members();
-    let mut held = HashSet::new();
-    for endpoint in context.endpoint_cache.all() {
-        let namespace = endpoint.metadata.namespace.clone().unwrap_or_default();
-        if members.contains(&(namespace, endpoint.spec.account_ref.name.clone())) {
-            held.extend(ids(&endpoint).map(RemoteId::new));
-        }
-    }
-    held
+    let endpoints = endpoints_in(context, handle);
+    endpoints.iter().flat_map(|endpoint| ids(endpoint)).map(RemoteId::new).collect()
+}
+
+/// Canonical URLs under which something of an endpoint object may stand: the spec's, and those that an intent asked for,
+/// because the spec may have been edited since.
+pub fn urls(endpoint: &WebhookEndpoint) -> BTreeSet<String> {
+    let status = endpoint.status.as_ref();
+    let pending = status.and_then(|status| status.pending_create.as_ref()?.target_url.as_ref());
+    let last = status.and_then(|status| status.last_create.as_ref()?.target_url.as_ref());
+    let urls = [Some(&endpoint.spec.target_url), pending, last];
+    urls.into_iter().flatten().filter_map(|url| canonical_url(url)).collect()
 }
 
 /// The name of an object with the better right to this object's target URL: the one that holds an id, then the older,
 /// then the lower UID.
 pub fn rival(context: &Context, object: &WebhookEndpoint, handle: &RealmHandle) -> Option<String> {
     let url = canonical_url(&object.spec.target_url)?;
-    let members = handle.members();
     let rank = |endpoint: &WebhookEndpoint| {
         let holds = endpoint.status.as_ref().is_some_and(|status| status.remote_id.is_some());
         (!holds, endpoint.creation_timestamp().map(|time| time.0), endpoint.uid())
     };
     let own = rank(object);
-    let better = context.endpoint_cache.all().into_iter().filter(|other| {
+    let better = endpoints_in(context, handle).into_iter().filter(|other| {
         other.metadata.uid != object.metadata.uid
-            && members.contains(&(other.namespace().unwrap_or_default(), other.spec.account_ref.name.clone()))
             && canonical_url(&other.spec.target_url).as_deref() == Some(&url)
             && rank(other) < own
     });

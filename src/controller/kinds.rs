@@ -212,11 +212,11 @@ fn overlapping(context: &Context, before: &WebhookSubscription, object: &Webhook
     }
     for name in names {
         if let Some(endpoint) = context.endpoint_cache.get(&namespace, name) {
-            wakes::wake_endpoint(context, &endpoint);
+            wakes::wake(context, &*endpoint);
         }
         for sibling in claims::subscriptions(context, &namespace, name) {
             if sibling.uid() != object.uid() && (pairs::overlap(&sibling, before) || pairs::overlap(&sibling, object)) {
-                wakes::wake_subscription(context, &sibling);
+                wakes::wake(context, &*sibling);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! From a change to exactly the objects concerned (rules.md *Mirror*).
 
 use super::accounts::{AccountName, RealmHandle};
+use super::claims;
 use super::context::Context;
-use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use super::kinds::Controlled;
+use crate::api::WebhookEndpoint;
 use crate::plan::pairs::Sibling;
 use crate::provider::mirror::Changes;
 use crate::provider::model::canonical_url;
@@ -11,43 +13,25 @@ use crate::provider::model::canonical_url;
 pub fn dependants(context: &Context, account: &AccountName) {
     for endpoint in context.endpoint_cache.of_namespace(&account.0) {
         if endpoint.spec.account_ref.name == account.1 {
-            wake_endpoint(context, &endpoint);
+            wake(context, &*endpoint);
             subscriptions_of(context, &endpoint);
         }
     }
 }
 
-/// Wakes an endpoint that waits: what it waits for has changed.
-pub fn wake_endpoint(context: &Context, endpoint: &WebhookEndpoint) {
-    if let Some(memory) = endpoint.metadata.uid.as_deref().and_then(|uid| context.endpoint_memory.get(uid)) {
+/// Wakes an object that waits: what it waits for has changed.
+pub fn wake<K: Controlled>(context: &Context, object: &K) {
+    if let Some(memory) = object.meta().uid.as_deref().and_then(|uid| K::memories(context).get(uid)) {
         memory.end_pause();
     }
-    context.endpoint_cache.wake(endpoint);
-}
-
-/// Wakes a subscription that waits.
-pub fn wake_subscription(context: &Context, subscription: &WebhookSubscription) {
-    if let Some(memory) = subscription.metadata.uid.as_deref().and_then(|uid| context.subscription_memory.get(uid)) {
-        memory.end_pause();
-    }
-    context.subscription_cache.wake(subscription);
-}
-
-/// Wakes an account that waits.
-pub fn wake_account(context: &Context, account: &ProviderAccount) {
-    if let Some(memory) = account.metadata.uid.as_deref().and_then(|uid| context.account_memory.get(uid)) {
-        memory.end_pause();
-    }
-    context.account_cache.wake(account);
+    K::cache(context).wake(object);
 }
 
 /// Wakes every subscription on an endpoint object.
 pub fn subscriptions_of(context: &Context, endpoint: &WebhookEndpoint) {
     let (Some(namespace), Some(name)) = (&endpoint.metadata.namespace, &endpoint.metadata.name) else { return };
-    for subscription in context.subscription_cache.of_namespace(namespace) {
-        if subscription.spec.endpoint_ref.name == *name {
-            wake_subscription(context, &subscription);
-        }
+    for subscription in claims::subscriptions(context, namespace, name) {
+        wake(context, &*subscription);
     }
 }
 
@@ -55,7 +39,7 @@ pub fn subscriptions_of(context: &Context, endpoint: &WebhookEndpoint) {
 pub fn account_of(context: &Context, endpoint: &WebhookEndpoint) {
     let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
     if let Some(account) = context.account_cache.get(namespace, &endpoint.spec.account_ref.name) {
-        wake_account(context, &account);
+        wake(context, &*account);
     }
 }
 
@@ -65,7 +49,7 @@ pub fn same_url(context: &Context, endpoint: &WebhookEndpoint) {
     for other in context.endpoint_cache.all() {
         let same = canonical_url(&other.spec.target_url).as_deref() == Some(&url);
         if same && other.metadata.uid != endpoint.metadata.uid {
-            wake_endpoint(context, &other);
+            wake(context, &*other);
         }
     }
 }
@@ -80,7 +64,7 @@ pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
         if applied.is_some_and(|applied| {
             applied.endpoint_remote_id.as_ref() == Some(id) || applied.moving_endpoint_remote_ids.contains(id)
         }) {
-            wake_subscription(context, &subscription);
+            wake(context, &*subscription);
         }
     }
 }
@@ -89,7 +73,7 @@ pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
 pub fn accounts_of(context: &Context, handle: &RealmHandle) {
     for (namespace, name) in handle.members() {
         if let Some(account) = context.account_cache.get(&namespace, &name) {
-            wake_account(context, &account);
+            wake(context, &*account);
         }
     }
 }
@@ -97,24 +81,14 @@ pub fn accounts_of(context: &Context, handle: &RealmHandle) {
 /// Wakes whom a change of the mirror concerns.
 pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
     accounts_of(context, handle);
-    let members = handle.members();
-    let of_realm = |namespace: &str, account: &str| members.iter().any(|(ns, name)| ns == namespace && name == account);
-    for endpoint in context.endpoint_cache.all() {
-        let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
-        if !of_realm(namespace, &endpoint.spec.account_ref.name) {
-            continue;
-        }
-        let status = endpoint.status.as_ref();
-        let id = status.and_then(|status| status.remote_id.as_deref());
-        let removing = status.map(|status| status.removing.as_slice()).unwrap_or_default();
-        let named = changes.endpoints.iter().any(|changed| {
-            Some(changed.as_str()) == id || removing.iter().any(|removing| removing == changed.as_str())
-        });
-        let same_url = !changes.urls.is_empty()
-            && canonical_url(&endpoint.spec.target_url).is_some_and(|url| changes.urls.contains(url.as_str()));
+    for endpoint in claims::endpoints_in(context, handle) {
+        let id = endpoint.status.as_ref().and_then(|status| status.remote_id.as_deref());
+        let named = changes.endpoints.iter().any(|changed| claims::ids(&endpoint).any(|id| id == changed.as_str()));
+        let same_url =
+            !changes.urls.is_empty() && claims::urls(&endpoint).iter().any(|url| changes.urls.contains(url.as_str()));
         let rows = id.is_some_and(|id| changes.pairs.iter().any(|(endpoint, _)| endpoint.as_str() == id));
         if named || same_url || rows || changes.world {
-            wake_endpoint(context, &endpoint);
+            wake(context, &*endpoint);
         }
         if changes.practices || changes.world {
             subscriptions_of(context, &endpoint);
@@ -131,25 +105,13 @@ fn declarers(context: &Context, handle: &RealmHandle, endpoint: &WebhookEndpoint
     let id = endpoint.status.as_ref().and_then(|status| status.remote_id.as_deref());
     let pairs: Vec<_> = handle.realm.read(|mirror| {
         let here = changes.pairs.iter().filter(|(endpoint, _)| Some(endpoint.as_str()) == id);
-        let named = here.map(|(_, key)| {
-            let practice =
-                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| practice.name.clone()));
-            (practice, key.clone())
-        });
-        named.collect()
+        here.filter_map(|(_, key)| mirror.practice_of(key).map(|practice| (practice.cloned(), key.clone()))).collect()
     });
-    for subscription in context.subscription_cache.of_namespace(namespace) {
-        if subscription.spec.endpoint_ref.name != *name {
-            continue;
-        }
+    for subscription in claims::subscriptions(context, namespace, name) {
         let sibling = Sibling { object: &subscription, older: false };
-        let concerned = pairs.iter().any(|(practice, key)| match practice {
-            None => sibling.declares(None, key, catalogue),
-            Some(Some(practice)) => sibling.declares(Some(practice), key, catalogue),
-            Some(None) => false,
-        });
+        let concerned = pairs.iter().any(|(practice, key)| sibling.declares(practice.as_deref(), key, catalogue));
         if concerned || subscription.metadata.deletion_timestamp.is_some() {
-            wake_subscription(context, &subscription);
+            wake(context, &*subscription);
         }
     }
 }

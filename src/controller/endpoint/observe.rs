@@ -1,6 +1,6 @@
 //! What an endpoint's plan looks at: account, mirror, Secret.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -71,7 +71,7 @@ impl Pass<'_> {
             let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
             let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
             let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
-            let urls = self.urls();
+            let urls = claims::urls(&self.object);
             let uncertain = urls.iter().filter_map(|url| match mirror.endpoint_create_state(url) {
                 CreateState::Uncertain { look_after } => Some(look_after),
                 CreateState::Free | CreateState::InFlight => None,
@@ -94,17 +94,6 @@ impl Pass<'_> {
         })
     }
 
-    /// Canonical URLs under which something of ours may stand: the spec's, and those that an intent asked for, because
-    /// the spec may have been edited since.
-    fn urls(&self) -> BTreeSet<String> {
-        let status = self.object.status.as_ref();
-        let pending =
-            status.and_then(|status| status.pending_create.as_ref()).and_then(|pending| pending.target_url.as_ref());
-        let last = status.and_then(|status| status.last_create.as_ref()).and_then(|last| last.target_url.as_ref());
-        let urls = [Some(&self.object.spec.target_url), pending, last];
-        urls.into_iter().flatten().filter_map(|url| canonical_url(url)).collect()
-    }
-
     /// Endpoints that the object does not hold and may have made; `made` is one that a 201 of this process named.
     fn candidates(
         &self,
@@ -123,7 +112,7 @@ impl Pass<'_> {
             Candidate { endpoint: endpoint.clone(), rows: known.then(|| mirror.row_counts(id).total), taken }
         };
         let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
-        let urls = self.urls();
+        let urls = claims::urls(&self.object);
         let made = made.filter(|made| canonical_url(&made.target_url).is_none_or(|url| !urls.contains(&url)));
         let with_url = urls.iter().flat_map(|url| mirror.endpoints_with_url(url));
         with_url.chain(made).filter(|endpoint| Some(endpoint.id.as_str()) != held).map(candidate).collect()
@@ -137,15 +126,11 @@ impl Pass<'_> {
         let subscriptions = claims::subscriptions(self.context, &namespace, &self.object.name_any());
         let catalogue = handle.realm.provider().catalogue();
         let declared = |key: &RowKey| {
-            let practice =
-                key.practice.as_deref().map(|key| mirror.practice_by_key(key).map(|practice| &*practice.name));
-            subscriptions.iter().any(|subscription| {
-                let sibling = Sibling { object: subscription, older: false };
-                match practice {
-                    None => sibling.declares(None, key, catalogue),
-                    Some(Some(name)) => sibling.declares(Some(name), key, catalogue),
-                    Some(None) => false,
-                }
+            mirror.practice_of(key).is_some_and(|practice| {
+                subscriptions.iter().any(|subscription| {
+                    let sibling = Sibling { object: subscription, older: false };
+                    sibling.declares(practice.map(|name| &**name), key, catalogue)
+                })
             })
         };
         let undeclared = mirror.rows_of(&endpoint.id).filter(|row| !declared(&row.key())).count();

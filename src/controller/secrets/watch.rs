@@ -56,7 +56,7 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
     let version = secret.resource_version().filter(|_| !gone);
     for endpoint in context.endpoint_cache.of_namespace(&namespace) {
         if secret_name(&endpoint) == name && context.endpoint_memory_outdated(&endpoint, version.as_deref()) {
-            wakes::wake_endpoint(context, &endpoint);
+            wakes::wake(context, &*endpoint);
         }
     }
     let mut referred = false;
@@ -64,7 +64,7 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
         if account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name) {
             referred = true;
             if context.account_memory_outdated(&account, version.as_deref()) {
-                wakes::wake_account(context, &account);
+                wakes::wake(context, &*account);
             }
         }
     }
@@ -88,7 +88,7 @@ fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String
         let own = endpoint.metadata.namespace.as_ref();
         if covered(own) && !is_listed(own, secret_name(&endpoint)) && context.endpoint_memory_outdated(&endpoint, None)
         {
-            wakes::wake_endpoint(context, &endpoint);
+            wakes::wake(context, &*endpoint);
         }
     }
     for account in context.account_cache.all() {
@@ -98,7 +98,7 @@ fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String
             && name.is_some_and(|name| !is_listed(own, name))
             && context.account_memory_outdated(&account, None)
         {
-            wakes::wake_account(context, &account);
+            wakes::wake(context, &*account);
         }
     }
 }

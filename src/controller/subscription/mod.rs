@@ -86,7 +86,7 @@ impl Pass<'_> {
                     account: around.account.clone(),
                     catalogue,
                     rows,
-                    old: old.clone(),
+                    old,
                     siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
                     memory: &memory.plan,
                     now,
