@@ -13,6 +13,9 @@ use crate::plan::AccountView;
 use crate::provider::gate::Gate;
 use crate::provider::realm::{Realm, RealmKey};
 
+/// Deletes per realm and interval that no change of an object asked for (rules.md *Pairs*, *Pace*).
+const PRUNES: usize = 10;
+
 /// Namespace and name.
 pub type AccountName = (String, String);
 
@@ -33,6 +36,8 @@ pub struct RealmHandle {
 struct RealmState {
     members: HashMap<AccountName, Member>,
     trouble: Option<Trouble>,
+    /// When rows were deleted that no change of an object asked for, in the last interval.
+    prunes: Vec<Timestamp>,
 }
 
 /// What one account asks of its realm.
@@ -108,6 +113,23 @@ impl RealmHandle {
         state.members.values().map(|member| member.interval).min().unwrap_or(Duration::from_secs(300))
     }
 
+    /// rules.md *Pairs*, *Pace*: how many rows that no change of an object asked to delete may be deleted now.
+    pub fn prunes_left(&self, now: Timestamp) -> usize {
+        let interval = self.interval();
+        let mut state = lock(&self.state);
+        state.prunes.retain(|at| crate::plan::elapsed(*at, now) < interval);
+        PRUNES.saturating_sub(state.prunes.len())
+    }
+
+    /// Takes one of them.
+    pub fn take_prune(&self, now: Timestamp) -> bool {
+        let free = self.prunes_left(now) > 0;
+        if free {
+            lock(&self.state).prunes.push(now);
+        }
+        free
+    }
+
     /// What is wrong with it.
     pub fn trouble(&self) -> Option<Trouble> {
         lock(&self.state).trouble.clone()
@@ -136,6 +158,8 @@ pub enum Standing {
     Ready,
     /// Not usable; the text says why.
     NotReady(String),
+    /// Not usable but for deletes, with the key that this process remembers; the text says why.
+    DeletesOnly(String),
     /// The provider does not answer.
     Unavailable {
         /// Whether that has lasted so long that dependants say so too.
@@ -164,6 +188,7 @@ impl AccountEntry {
         match &self.standing {
             Standing::Ready => AccountView::Ready { allow_insecure: self.allow_insecure },
             Standing::NotReady(why) => AccountView::NotReady(why.clone()),
+            Standing::DeletesOnly(why) => AccountView::DeletesOnly(why.clone()),
             Standing::Unavailable { long } => AccountView::Unavailable { long: *long },
         }
     }

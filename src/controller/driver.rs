@@ -94,6 +94,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         http,
         allowed_base_urls: config.allowed_base_urls,
         process_started: Timestamp::now(),
+        predecessor_seen: config.lease.previous_renewal(),
         accounts: Accounts::default(),
         account_cache,
         endpoint_cache,
@@ -102,6 +103,9 @@ pub async fn run(config: Config) -> Result<(), Error> {
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
         unconfirmed: Mutex::default(),
+        undecodable: Mutex::default(),
+        losses: super::losses::Losses::default(),
+        going_namespaces: Mutex::default(),
         tasks: tokio_util::task::TaskTracker::new(),
         shutdown: config.shutdown.child_token(),
     });
@@ -110,6 +114,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     running.extend(accounts.run(&context));
     running.extend(endpoints.run(&context));
     running.extend(subscriptions.run(&context));
+    for namespace in namespaces.iter().flatten().cloned() {
+        let watching = context.clone();
+        running.push(async move { secrets::watch_namespace(watching, namespace).map(|()| "Namespace").await }.boxed());
+    }
     for namespace in namespaces {
         let context = context.clone();
         running.push(async move { secrets::watch(context, namespace).map(|()| "Secret").await }.boxed());
@@ -159,10 +167,11 @@ impl<K: Controlled> Scope<K> {
             None => Api::all(context.client.clone()),
         };
         let reader = self.writer.as_reader();
+        let decoding = context.clone();
         let mut sight = Sight::new(context.clone(), self.namespace.clone());
         let stream = watcher(api, watcher::Config::default())
             .default_backoff()
-            .try_filter_map(|event| std::future::ready(Ok(decoded(event))))
+            .try_filter_map(move |event| std::future::ready(Ok(decoded(&decoding, event))))
             .inspect_ok(move |event| sight.see(event))
             .reflect(self.writer)
             .inspect_ok(move |event| {
@@ -194,14 +203,18 @@ impl<K: Controlled> Scope<K> {
 enum Never {}
 
 /// One object that cannot be decoded must not hide the others, so it is left out here and keeps what it had.
-fn decoded<K: Controlled>(event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+fn decoded<K: Controlled>(context: &Context, event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+    let gone = matches!(event, watcher::Event::Delete(_));
     let open = |guard: DeserializeGuard<K>| match guard.0 {
         Ok(mut object) => {
             object.meta_mut().managed_fields = None;
+            context.decoded(object_key(&object), true);
             Some(object)
         }
         Err(invalid) => {
             let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
+            let key = ObjectKey::new(K::METRIC, namespace.unwrap_or_default(), name.unwrap_or_default());
+            context.decoded(key, gone);
             error!(kind = K::NAME, namespace, name, error = %invalid.error, "cannot read this object; correct or delete it");
             None
         }
@@ -233,6 +246,7 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
+        context.metrics.set_suspended(&key, K::is_suspended(context, &latest));
     }
     match outcome {
         Ok(done) => {

@@ -31,6 +31,8 @@ pub struct Timing {
     pub kube_call: Duration,
     /// How long a Secret may be going, under an account that is not, before it is let go (rules.md *Keys*: 60 s).
     pub secret_replaced: Duration,
+    /// With `--namespace`: how often to ask whether a namespace is going. Its rights end 5 s after that.
+    pub namespace_poll: Duration,
     /// How long a process before this one may have kept writing: the lease time.
     pub lease: Duration,
 }
@@ -49,6 +51,7 @@ impl Default for Timing {
             conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),
+            namespace_poll: Duration::from_secs(2),
             lease: Duration::from_secs(15),
         }
     }
