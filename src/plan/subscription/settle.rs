@@ -46,7 +46,10 @@ impl Work<'_> {
                 _ => Reactivation::Never,
             };
             let only = found.failures.iter().all(|failure| failure.reason() == ItemReason::SwitchedOffRemotely);
-            if only && !reactivation::is_stalled(policy, draft.status.reactivation.as_ref()) {
+            if let (true, true, Some(why)) = (only, self.endpoint_is_off(), silent) {
+                // Rows that were flipped with their endpoint follow it, and this reason tells the next pass.
+                report = Report::waiting(Reason::EndpointInactive, why);
+            } else if only && !reactivation::is_stalled(policy, draft.status.reactivation.as_ref()) {
                 report = Report::waiting(report.reason, report.message);
             }
         } else {

@@ -65,4 +65,9 @@ impl Work<'_> {
             Next::Wait(wait) => Off::Waits(Some(wait)),
         }
     }
+
+    /// Whether the endpoint itself was switched off at the provider.
+    pub(super) fn endpoint_is_off(&self) -> bool {
+        matches!(self.input.link, EndpointLink::Usable { off_remotely: true, .. })
+    }
 }
