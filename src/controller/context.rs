@@ -16,7 +16,7 @@ use super::cache::Cache;
 use super::endpoint::EndpointMind;
 use super::error::PassError;
 use super::events::Events;
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
 use super::secrets::ReadSecret;
 use super::subscription::SubscriptionMind;
 use super::timing::Timing;
@@ -64,6 +64,10 @@ pub struct Context {
     pub health: Health,
     pub events: Events,
     pub http: HttpClient,
+    /// What provider writes are fenced by (rules.md *Leader*).
+    pub lease: Lease,
+    /// Paces the writes that tell of an outage.
+    pub outage_turns: Turns,
     pub allowed_base_urls: Vec<String>,
     pub process_started: Timestamp,
     pub accounts: Accounts,

@@ -21,11 +21,13 @@ use super::context::{Config, Context, Error};
 use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
 use super::secrets;
 use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
+use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
@@ -88,7 +90,9 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let context = Arc::new(Context {
         events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok()),
         client: config.client,
+        outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,
+        lease: config.lease,
         metrics: config.metrics,
         health: config.health,
         http,
@@ -160,7 +164,7 @@ impl<K: Controlled> Scope<K> {
         };
         let reader = self.writer.as_reader();
         let mut sight = Sight::new(context.clone(), self.namespace.clone());
-        let stream = watcher(api, watcher::Config::default())
+        let stream = watcher(api, quorum_lists())
             .default_backoff()
             .try_filter_map(|event| std::future::ready(Ok(decoded(event))))
             .inspect_ok(move |event| sight.see(event))
@@ -187,6 +191,13 @@ impl<K: Controlled> Scope<K> {
             .map(|()| K::NAME)
             .boxed()
     }
+}
+
+/// Watches begin with a list that a quorum has agreed on, not with what some cache of the API server happens to hold: a new
+/// leader must see what the one before it wrote (rules.md *Which remote is mine*). It is kube's default, and stays so
+/// here whatever becomes of that.
+fn quorum_lists() -> watcher::Config {
+    watcher::Config { list_semantic: watcher::ListSemantic::MostRecent, ..watcher::Config::default() }
 }
 
 /// A pass never fails outwardly: what went wrong decides when the object is looked at again.
@@ -229,7 +240,9 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
-    let outcome = K::pass(context, object.clone()).await;
+    // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
+    let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
+    let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
@@ -243,6 +256,9 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
             done.again.map_or_else(Action::await_change, Action::requeue)
         }
         Err(PassError::Gone) => Action::await_change(),
+        Err(PassError::Later(wait)) => Action::requeue(wait),
+        // Not the object's failure: either the lease is renewed soon, or this process ends.
+        Err(PassError::Provider(CallError::Fenced)) => Action::requeue(context.timing.backoff.0),
         Err(PassError::Conflict) => conflicted(&*object, context).await,
         Err(error) => {
             context.metrics.reconciled(K::METRIC, Outcome::Failed);

@@ -15,6 +15,9 @@ pub enum PassError {
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
+    /// Nothing is wrong: what is to be written has its turn only after this time.
+    #[error("its turn comes later")]
+    Later(Duration),
     /// The API server did not do it; try again with a growing pause.
     #[error("Kubernetes: {0}")]
     Kube(String),

@@ -12,6 +12,28 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 /// Memory of all objects of one kind.
 pub struct Memories<T>(Mutex<HashMap<String, Arc<Memory<T>>>>);
 
+/// Turns for things of which only so many may happen in a second. Who comes later is told when its turn is, instead of
+/// being made to wait here, where it would take up a place among the passes that run.
+pub struct Turns {
+    every: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Turns {
+    /// One turn in this time.
+    pub fn new(every: Duration) -> Self {
+        Self { every, next: Mutex::default() }
+    }
+
+    /// The first turn that nobody has yet.
+    fn reserve(&self, now: Instant) -> Instant {
+        let mut next = lock(&self.next);
+        let turn = next.map_or(now, |next| next.max(now));
+        *next = Some(turn + self.every);
+        turn
+    }
+}
+
 /// Memory of one object.
 pub struct Memory<T> {
     /// What its plans remember.
@@ -25,6 +47,7 @@ struct Pace {
     not_before: Option<Instant>,
     generation: Option<i64>,
     counters: Option<Instant>,
+    outage_turn: Option<Instant>,
 }
 
 impl<T: Default> Memories<T> {
@@ -94,6 +117,17 @@ impl<T> Memory<T> {
     /// Something the object waits for has changed: its pause is over, the backoff stays.
     pub fn end_pause(&self) {
         lock(&self.pace).not_before = None;
+    }
+
+    /// Whether the object may say now that an outage has lasted; how long to wait for its turn otherwise. A turn that was
+    /// not used is void after `valid`: it was for another outage.
+    pub fn outage_turn(&self, turns: &Turns, valid: Duration, now: Instant) -> Result<(), Duration> {
+        let mut pace = lock(&self.pace);
+        let kept = pace.outage_turn.filter(|turn| now.saturating_duration_since(*turn) < valid);
+        let turn = kept.unwrap_or_else(|| turns.reserve(now));
+        pace.outage_turn = Some(turn);
+        let left = turn.saturating_duration_since(now);
+        if left.is_zero() { Ok(()) } else { Err(left) }
     }
 
     /// Whether counters may be written now; how long to wait otherwise.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::plan::PlanTiming;
 use crate::provider::http::CallLimits;
 use crate::provider::realm::RealmTiming;
+use crate::runtime::LeaseTiming;
 
 /// All durations. There is no option for them on the command line: they are decisions, not settings.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Timing {
     pub secret_replaced: Duration,
     /// How long a process before this one may have kept writing: the lease time.
     pub lease: Duration,
+    /// Time between the status writes by which objects say that an outage has lasted (rules.md *Outcomes*: 20 a second).
+    pub outage_writes: Duration,
 }
 
 impl Default for Timing {
@@ -49,7 +52,8 @@ impl Default for Timing {
             conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),
-            lease: Duration::from_secs(15),
+            lease: LeaseTiming::default().duration,
+            outage_writes: Duration::from_millis(50),
         }
     }
 }

@@ -13,6 +13,7 @@ use base64::Engine;
 
 use super::*;
 use crate::provider::error::Ambiguity;
+use crate::provider::fence::Unfenced;
 use crate::provider::gate::GateConfig;
 use crate::provider::http::CallLimits;
 use crate::provider::model::{
@@ -71,7 +72,7 @@ impl Bench {
         let journal = Arc::new(Journal::default());
         let http = HttpClient::new(limits, None).unwrap();
         let account = account(&server.url, KEY, timing);
-        let nexhealth = NexHealth::new(account, gate.clone(), http, journal.clone()).unwrap();
+        let nexhealth = NexHealth::new(account, gate.clone(), http, journal.clone(), Arc::new(Unfenced)).unwrap();
         Self { nexhealth: Arc::new(nexhealth), server, journal, gate }
     }
 
