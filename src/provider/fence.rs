@@ -10,14 +10,3 @@ pub trait Fence: Send + Sync + 'static {
     /// Time left; [`Duration::MAX`] where no other process can take over.
     fn time_left(&self) -> Duration;
 }
-
-/// No fence: nobody else can lead.
-#[cfg(test)]
-pub(crate) struct Unfenced;
-
-#[cfg(test)]
-impl Fence for Unfenced {
-    fn time_left(&self) -> Duration {
-        Duration::MAX
-    }
-}

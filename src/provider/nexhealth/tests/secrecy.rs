@@ -20,7 +20,7 @@ fn keys_that_cannot_be_sent() {
             Arc::new(Gate::new(GateConfig::default())),
             http,
             Arc::<Journal>::default(),
-            Arc::new(Unfenced),
+            Arc::new(TimeLeft(Mutex::new(Duration::MAX))),
         );
         assert_eq!(made.err(), Some(SetupError::ApiKey(remedy)));
     }
