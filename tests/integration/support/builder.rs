@@ -7,6 +7,7 @@ use external_webhooks::controller::Timing;
 use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
 use external_webhooks::provider::realm::RealmTiming;
+use external_webhooks::runtime::Lease;
 use testbed::control_plane::{ControlPlane, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
 use tokio::sync::OnceCell;
@@ -94,6 +95,7 @@ impl WorldBuilder {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],
             timing: self.timing,
+            lease: Lease::always(),
         };
         World {
             recorder: Recorder::start(&client, namespace.name()),
