@@ -240,6 +240,8 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
+    // Also a pass that nothing but a wake has asked for is waited for: one that hangs must show.
+    context.health.waiting(&key);
     // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
     let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
     let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
@@ -259,7 +261,10 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
         Err(PassError::Later(wait)) => Action::requeue(wait),
         // Not the object's failure: either the lease is renewed soon, or this process ends.
         Err(PassError::Provider(CallError::Fenced)) => Action::requeue(context.timing.backoff.0),
-        Err(PassError::Conflict) => conflicted(&*object, context).await,
+        Err(PassError::Conflict) => {
+            let wait = memory.conflicted(context.timing.conflict, context.timing.backoff.1);
+            conflicted(&*object, wait, context).await
+        }
         Err(error) => {
             context.metrics.reconciled(K::METRIC, Outcome::Failed);
             let wait = memory.failed(context.timing.backoff, error.retry_after(), Instant::now());
@@ -291,11 +296,11 @@ fn outcome_of(conditions: &[Condition]) -> Outcome {
 }
 
 /// Somebody else wrote first: read the object as it is now and plan again.
-async fn conflicted<K: Controlled>(object: &K, context: &Arc<Context>) -> Action {
+async fn conflicted<K: Controlled>(object: &K, wait: Duration, context: &Arc<Context>) -> Action {
     let writer = super::write::Writer { context, cache: K::cache(context) };
     match writer.read(object).await {
-        Ok(_) => Action::requeue(context.timing.conflict),
+        Ok(_) => Action::requeue(wait),
         Err(PassError::Gone) => Action::await_change(),
-        Err(_) => Action::requeue(context.timing.backoff.0),
+        Err(_) => Action::requeue(wait.max(context.timing.backoff.0)),
     }
 }

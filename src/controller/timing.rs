@@ -57,3 +57,18 @@ impl Default for Timing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// rules.md *Leader*: else no write would ever start, or none after the first renewal that fails.
+    #[test]
+    fn a_write_fits_into_the_lease_although_one_renewal_has_failed() {
+        let (lease, timing) = (LeaseTiming::default(), Timing::default());
+        // A renewal is sent every `renew`, has as long for its answer, and counts from its sending.
+        let worst = lease.duration - lease.renew * 2;
+        assert!(worst > timing.calls.write_deadline, "{worst:?}");
+        assert_eq!(timing.lease, lease.duration);
+    }
+}
