@@ -19,7 +19,7 @@ use crate::support::{LAKESIDE, SUNSHINE, World, describe, endpoint, events, pair
 const OBJECTS: usize = 60;
 const GRACE: Duration = Duration::from_secs(3);
 /// Time between the writes that tell of a long outage.
-const TURN: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(50);
 
 /// One event of one practice each, in as many objects on two endpoints.
 fn many() -> Vec<Value> {
