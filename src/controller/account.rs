@@ -268,11 +268,10 @@ fn join(
             token_timing: TokenTiming::default(),
         };
         let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
-        let provider: Arc<dyn Provider> = match NexHealth::new(account, gate.clone(), context.http.clone(), observer) {
-            Ok(provider) => Arc::new(provider),
-            Err(error) => return Err(error.to_string()),
-        };
-        Ok(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
+        let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));
+        let provider = NexHealth::new(account, gate.clone(), http, observer, fence);
+        let provider: Arc<dyn Provider> = Arc::new(provider.map_err(|error: nexhealth::SetupError| error.to_string())?);
+        Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
     handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
     if new {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::lock;
@@ -29,6 +30,8 @@ pub struct RealmHandle {
     pub end: CancellationToken,
     /// Asks the observer to look now.
     pub look: Notify,
+    /// Held by a round, so that rounds never overlap; when the last one began.
+    pub rounds: tokio::sync::Mutex<Option<Instant>>,
     state: Mutex<RealmState>,
 }
 
@@ -71,7 +74,8 @@ pub enum Trouble {
 impl RealmHandle {
     /// A realm that nobody uses yet.
     pub fn new(realm: Arc<Realm>, gate: Arc<Gate>) -> Self {
-        Self { realm, gate, end: CancellationToken::new(), look: Notify::new(), state: Mutex::default() }
+        let (look, rounds) = (Notify::new(), tokio::sync::Mutex::default());
+        Self { realm, gate, end: CancellationToken::new(), look, rounds, state: Mutex::default() }
     }
 
     /// An account uses it; the lowest rate wins.
@@ -135,7 +139,7 @@ impl RealmHandle {
         lock(&self.state).trouble.clone()
     }
 
-    /// Records how a round ended; answers whether that is news.
+    /// Records how a round ended, and opens or closes the breaker accordingly; answers whether that is news.
     pub fn set_trouble(&self, trouble: Option<Trouble>) -> bool {
         let mut state = lock(&self.state);
         let trouble = match (&state.trouble, trouble) {
@@ -145,6 +149,10 @@ impl RealmHandle {
             }
             (_, trouble) => trouble,
         };
+        match &trouble {
+            Some(Trouble::Unavailable { .. }) => self.gate.open_breaker(),
+            _ => self.gate.close_breaker(),
+        }
         let news = state.trouble != trouble;
         state.trouble = trouble;
         news

@@ -17,7 +17,7 @@ use super::endpoint::EndpointMind;
 use super::error::PassError;
 use super::events::Events;
 use super::losses::Losses;
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
 use super::secrets::ReadSecret;
 use super::subscription::SubscriptionMind;
 use super::timing::Timing;
@@ -65,6 +65,10 @@ pub struct Context {
     pub health: Health,
     pub events: Events,
     pub http: HttpClient,
+    /// What provider writes are fenced by (rules.md *Leader*).
+    pub lease: Lease,
+    /// Paces the writes that tell of an outage.
+    pub outage_turns: Turns,
     pub allowed_base_urls: Vec<String>,
     pub process_started: Timestamp,
     /// When a process before this one last renewed the lease: until then somebody has surely looked.

@@ -21,11 +21,13 @@ use super::context::{Config, Context, Error};
 use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
 use super::secrets;
 use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
+use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
@@ -88,7 +90,9 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let context = Arc::new(Context {
         events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok()),
         client: config.client,
+        outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,
+        lease: config.lease,
         metrics: config.metrics,
         health: config.health,
         http,
@@ -169,7 +173,7 @@ impl<K: Controlled> Scope<K> {
         let reader = self.writer.as_reader();
         let decoding = context.clone();
         let mut sight = Sight::new(context.clone(), self.namespace.clone());
-        let stream = watcher(api, watcher::Config::default())
+        let stream = watcher(api, quorum_lists())
             .default_backoff()
             .try_filter_map(move |event| std::future::ready(Ok(decoded(&decoding, event))))
             .inspect_ok(move |event| sight.see(event))
@@ -196,6 +200,13 @@ impl<K: Controlled> Scope<K> {
             .map(|()| K::NAME)
             .boxed()
     }
+}
+
+/// Watches begin with a list that a quorum has agreed on, not with what some cache of the API server happens to hold: a new
+/// leader must see what the one before it wrote (rules.md *Which remote is mine*). It is kube's default, and stays so
+/// here whatever becomes of that.
+fn quorum_lists() -> watcher::Config {
+    watcher::Config { list_semantic: watcher::ListSemantic::MostRecent, ..watcher::Config::default() }
 }
 
 /// A pass never fails outwardly: what went wrong decides when the object is looked at again.
@@ -242,7 +253,11 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
-    let outcome = K::pass(context, object.clone()).await;
+    // Also a pass that nothing but a wake has asked for is waited for: one that hangs must show.
+    context.health.waiting(&key);
+    // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
+    let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
+    let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
@@ -257,7 +272,13 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
             done.again.map_or_else(Action::await_change, Action::requeue)
         }
         Err(PassError::Gone) => Action::await_change(),
-        Err(PassError::Conflict) => conflicted(&*object, context).await,
+        Err(PassError::Later(wait)) => Action::requeue(wait),
+        // Not the object's failure: either the lease is renewed soon, or this process ends.
+        Err(PassError::Provider(CallError::Fenced)) => Action::requeue(context.timing.backoff.0),
+        Err(PassError::Conflict) => {
+            let wait = memory.conflicted(context.timing.conflict, context.timing.backoff.1);
+            conflicted(&*object, wait, context).await
+        }
         Err(error) => {
             context.metrics.reconciled(K::METRIC, Outcome::Failed);
             let wait = memory.failed(context.timing.backoff, error.retry_after(), Instant::now());
@@ -289,11 +310,11 @@ fn outcome_of(conditions: &[Condition]) -> Outcome {
 }
 
 /// Somebody else wrote first: read the object as it is now and plan again.
-async fn conflicted<K: Controlled>(object: &K, context: &Arc<Context>) -> Action {
+async fn conflicted<K: Controlled>(object: &K, wait: Duration, context: &Arc<Context>) -> Action {
     let writer = super::write::Writer { context, cache: K::cache(context) };
     match writer.read(object).await {
-        Ok(_) => Action::requeue(context.timing.conflict),
+        Ok(_) => Action::requeue(wait),
         Err(PassError::Gone) => Action::await_change(),
-        Err(_) => Action::requeue(context.timing.backoff.0),
+        Err(_) => Action::requeue(wait.max(context.timing.backoff.0)),
     }
 }

@@ -18,6 +18,9 @@ pub enum PassError {
     /// This process may not do it. In a namespace that is going, its rights go first.
     #[error("Kubernetes: not allowed")]
     Forbidden,
+    /// Nothing is wrong: what is to be written has its turn only after this time.
+    #[error("its turn comes later")]
+    Later(Duration),
     /// The API server did not do it; try again with a growing pause.
     #[error("Kubernetes: {0}")]
     Kube(String),

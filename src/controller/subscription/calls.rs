@@ -15,6 +15,7 @@ use crate::plan::row_calls::{RowCall, SwitchCause};
 use crate::plan::subscription::EndpointLink;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::mirror::Mirror;
 use crate::provider::model::{NewRow, RemoteId, RemoteRow, RowPatch};
 use crate::provider::realm::Realm;
@@ -104,7 +105,10 @@ impl Pass<'_> {
                     payload_version: around.api_version.clone(),
                     fused: None,
                 };
-                let made = realm.create_row(&new, key.practice.clone()).await.map(drop);
+                // What is not new was there before and is repaired (rules.md *Gate*).
+                let fresh = self.memory.plan().plan.fresh.contains(key);
+                let errand = Errand::new(if fresh { Lane::Creates } else { Lane::Repairs });
+                let made = errand.run(realm.create_row(&new, key.practice.clone())).await.map(drop);
                 if made == Err(CallError::NotFound) {
                     // A 404 orders a list: of endpoints, where this one's own object finds out.
                     realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;

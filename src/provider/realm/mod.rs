@@ -11,6 +11,8 @@ mod writes;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod lane_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
