@@ -9,6 +9,7 @@ use super::ReadSecret;
 use crate::api::IN_USE_FINALIZER;
 use crate::controller::context::Context;
 use crate::controller::error::PassError;
+use crate::controller::found_by;
 use crate::runtime::metrics::{Kind, Verb};
 
 /// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
@@ -24,8 +25,9 @@ pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassErro
 
 /// Takes the finalizer off, unless another account of the namespace uses the Secret.
 pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) -> Result<(), PassError> {
-    let used = context.account_cache.of_namespace(namespace).iter().any(|account| {
-        account.metadata.name.as_deref() != Some(by)
+    let used = context.account_cache.find(found_by::secret(namespace, name)).iter().any(|account| {
+        account.metadata.namespace.as_deref() == Some(namespace)
+            && account.metadata.name.as_deref() != Some(by)
             && account.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER)
             && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name)
     });

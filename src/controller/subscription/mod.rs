@@ -72,7 +72,7 @@ impl Pass<'_> {
         let around = self.surroundings(&namespace);
         self.adjust(around.realm.as_deref(), around.generation);
         self.answer(&around).await?;
-        let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
+        let siblings = self.siblings(&self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around);
