@@ -107,10 +107,9 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
 
 /// Endpoint objects that still need the account.
 fn dependants(context: &Context, account: &ProviderAccount) -> Vec<String> {
-    let endpoints = context.endpoint_cache.of_namespace(&account.namespace().unwrap_or_default());
+    let endpoints = claims::endpoints_of(context, &account.namespace().unwrap_or_default(), &account.name_any());
     let needs = |endpoint: &&Arc<crate::api::WebhookEndpoint>| {
-        endpoint.spec.account_ref.name == account.name_any()
-            && endpoint.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
+        endpoint.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
     };
     let mut names: Vec<String> = endpoints.iter().filter(needs).map(|endpoint| endpoint.name_any()).collect();
     names.sort();

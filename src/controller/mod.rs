@@ -6,6 +6,8 @@
 //! | `account`, `endpoint`, `subscription` | observe one kind and carry out its plan |
 //! | `accounts` | which accounts can be used, and the realm behind each |
 //! | `cache` | objects as last seen or last written, whichever is newer |
+//! | `found_by`, `index` | from a property to the objects that have it |
+//! | `queue` | which objects are to be planned, and when |
 //! | `memory` | what this process remembers per object, keyed by UID |
 //! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
 //! | `wakes` | from a change to exactly the objects concerned |
@@ -22,6 +24,8 @@
 mod account;
 mod accounts;
 mod cache;
+#[cfg(test)]
+mod cache_tests;
 mod claims;
 mod context;
 mod definition;
@@ -29,11 +33,14 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+mod found_by;
+mod index;
 mod kinds;
 mod losses;
 mod memory;
 mod observer;
 mod policy;
+mod queue;
 mod request;
 mod secrets;
 mod subscription;

@@ -13,7 +13,7 @@ use tracing::info;
 use super::cache::Cache;
 use super::context::Context;
 use super::error::PassError;
-use super::kinds::Controlled;
+use super::kinds::{self, Controlled};
 use crate::api::{ConditionType, Reason};
 use crate::plan::Note;
 use crate::plan::condition::{find, is_true};
@@ -80,7 +80,7 @@ impl<K: Controlled> Writer<'_, K> {
         if fresh.uid() != object.uid() {
             return Err(PassError::Gone);
         }
-        Ok(self.cache.wrote(fresh))
+        Ok(kinds::wrote(self.context, self.cache, fresh))
     }
 
     fn api(&self, object: &K) -> Api<K> {
@@ -102,7 +102,7 @@ impl<K: Controlled> Writer<'_, K> {
             self.context.kube(api.patch(&name, &params, &patch)).await
         };
         self.context.wrote(K::METRIC, if status { Verb::PatchStatus } else { Verb::Patch });
-        Ok(self.cache.wrote(written?))
+        Ok(kinds::wrote(self.context, self.cache, written?))
     }
 }
 

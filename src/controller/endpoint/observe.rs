@@ -1,6 +1,5 @@
 //! What an endpoint's plan looks at: account, mirror, Secret.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -108,7 +107,7 @@ impl Pass<'_> {
         mirror: &Mirror,
         made: Option<&RemoteEndpoint>,
         removing: &[RemoteId],
-        others: &HashSet<RemoteId>,
+        others: &claims::HeldByOthers<'_>,
     ) -> Vec<Candidate> {
         let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
         let urls = claims::urls(&self.object);
@@ -126,13 +125,14 @@ impl Pass<'_> {
             return None;
         }
         let namespace = self.object.namespace().unwrap_or_default();
-        let subscriptions = claims::subscriptions(self.context, &namespace, &self.object.name_any());
+        let name = self.object.name_any();
         let catalogue = handle.realm.provider().catalogue();
         let declared = |key: &RowKey| {
             mirror.practice_of(key).is_some_and(|practice| {
+                let practice = practice.map(|name| &**name);
+                let subscriptions = claims::declarers(self.context, (&namespace, &name), practice, &key.event);
                 subscriptions.iter().any(|subscription| {
-                    let sibling = Sibling { object: subscription, older: false };
-                    sibling.declares(practice.map(|name| &**name), key, catalogue)
+                    Sibling { object: subscription, older: false }.declares(practice, key, catalogue)
                 })
             })
         };
@@ -170,7 +170,7 @@ fn candidate(
     mirror: &Mirror,
     endpoint: &RemoteEndpoint,
     removing: &[RemoteId],
-    others: &HashSet<RemoteId>,
+    others: &claims::HeldByOthers<'_>,
 ) -> Candidate {
     let (id, list) = (&endpoint.id, mirror.endpoint_list());
     // A decision to take or to remove an endpoint rests on a list of its rows as young as the list that shows it.

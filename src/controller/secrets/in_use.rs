@@ -9,6 +9,7 @@ use super::ReadSecret;
 use crate::api::IN_USE_FINALIZER;
 use crate::controller::context::Context;
 use crate::controller::error::PassError;
+use crate::controller::found_by;
 use crate::runtime::metrics::{Kind, Verb};
 
 /// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
@@ -25,8 +26,9 @@ pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassErro
 
 /// Takes the finalizer off, unless another account of the namespace uses the Secret.
 pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) -> Result<(), PassError> {
-    let used = context.account_cache.of_namespace(namespace).iter().any(|account| {
-        account.metadata.name.as_deref() != Some(by)
+    let used = context.account_cache.find(found_by::secret(namespace, name)).iter().any(|account| {
+        account.metadata.namespace.as_deref() == Some(namespace)
+            && account.metadata.name.as_deref() != Some(by)
             && account.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER)
             && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name)
     });
@@ -69,7 +71,8 @@ pub async fn namespace_is_going(context: &Context, namespace: &str) -> Result<bo
 /// Takes the finalizer off every Secret that an account of a namespace uses: its end takes our rights to Secrets first,
 /// and then the finalizer could never leave. The keys stay in memory (api.md, `--namespace`).
 pub async fn let_all_go(context: &Context, namespace: &str) -> Result<(), PassError> {
-    let accounts = context.account_cache.of_namespace(namespace);
+    let mut accounts = context.account_cache.all();
+    accounts.retain(|account| account.metadata.namespace.as_deref() == Some(namespace));
     let blocks = accounts.iter().filter_map(|account| account.spec.nex_health.as_ref());
     let names: std::collections::BTreeSet<&String> = blocks.map(|block| &block.api_key_secret_ref.name).collect();
     for name in names {

@@ -75,7 +75,7 @@ impl Pass<'_> {
         let around = self.surroundings(&namespace);
         self.adjust(around.realm.as_deref(), around.generation);
         self.answer(&around).await?;
-        let siblings = self.siblings(&namespace, &self.object.spec.endpoint_ref.name);
+        let siblings = self.siblings(&self.object.spec.endpoint_ref.name);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around);
@@ -139,7 +139,8 @@ impl Pass<'_> {
         let Some(handle) = &around.realm else { return true };
         let catalogue = handle.realm.provider().catalogue();
         let namespace = self.object.namespace().unwrap_or_default();
-        let others = claims::subscriptions(self.context, &namespace, &self.object.spec.endpoint_ref.name);
+        let place = (namespace.as_str(), self.object.spec.endpoint_ref.name.as_str());
+        let others = claims::declarers(self.context, place, practice, &key.event);
         others.iter().filter(|other| other.metadata.uid != self.object.metadata.uid).any(|other| {
             let applied = other.status.as_ref().and_then(|status| status.applied.as_ref());
             Sibling { object: other, older: false }.declares(practice, key, catalogue)

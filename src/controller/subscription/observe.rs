@@ -57,13 +57,12 @@ impl Pass<'_> {
         }
     }
 
-    /// Other objects on an endpoint object, and whether each is older than this one.
-    pub(super) fn siblings(&self, namespace: &str, endpoint: &str) -> Vec<(Arc<WebhookSubscription>, bool)> {
+    /// Other objects on an endpoint object that may share a pair with this one, and whether each is older.
+    pub(super) fn siblings(&self, endpoint: &str) -> Vec<(Arc<WebhookSubscription>, bool)> {
         let age = |object: &WebhookSubscription| (object.creation_timestamp().map(|time| time.0), object.uid());
         let own = age(&self.object);
-        let others = claims::subscriptions(self.context, namespace, endpoint).into_iter();
+        let others = claims::siblings(self.context, &self.object, endpoint).into_iter();
         others
-            .filter(|other| other.metadata.uid != self.object.metadata.uid)
             .map(|other| {
                 let older = age(&other) < own;
                 (other, older)
@@ -96,7 +95,7 @@ impl Pass<'_> {
             let catalogue = handle.realm.provider().catalogue();
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
             let id = RemoteId::new(id);
-            let there = self.siblings(namespace, &holder.name_any());
+            let there = self.siblings(&holder.name_any());
             handle.realm.read(|mirror| {
                 if !mirror.row_list_known(&id) || mirror.practice_list().is_none() {
                     return old.unlisted.push(id.clone());

@@ -45,7 +45,12 @@ pub fn brief_timing() -> Timing {
     let ms = Duration::from_millis;
     Timing {
         plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
-        realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
+        realm: RealmTiming {
+            settle_answered: ms(50),
+            settle_timed_out: ms(200),
+            settle_accepted: ms(500),
+            suspect: ms(2000),
+        },
         calls: CallLimits { deadline: ms(1500), write_deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
         observe_interval: Some(ms(300)),
         backoff: (ms(10), ms(200)),
@@ -54,6 +59,7 @@ pub fn brief_timing() -> Timing {
         conflict: ms(5),
         kube_call: Duration::from_secs(10),
         secret_replaced: ms(300),
+        namespace_poll: ms(100),
         lease: ms(200),
         measure: ms(100),
         outage_writes: ms(5),
