@@ -5,9 +5,12 @@ use kube::core::GroupVersionKind;
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::support::{SUNSHINE, World, endpoint, events, pairs, subscription};
+use testbed::nexhealth::{ApiKey, Mode, SimConfig};
+
+use crate::support::{SUNSHINE, World, endpoint, events, pairs, secret, subscription};
 
 const URL: &str = "https://hooks.example.com/intake";
+const SECOND: &str = "canary-key-second-0123456789";
 
 fn adopting(change: Value) -> Value {
     let mut object = endpoint("intake");
@@ -20,7 +23,7 @@ fn adopting(change: Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_is_named_and_taken_over_only_when_asked() {
     let world = World::named("adopt").start().await;
-    let organisation = &world.provider.organisation_names()[0];
+    let organisation = SimConfig::ORGANISATION;
     let events = events(3);
     let stranger = world.provider.edit().create_endpoint(organisation, URL);
     for pair in &events[..2] {
@@ -48,7 +51,7 @@ async fn a_stranger_is_named_and_taken_over_only_when_asked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_candidates_a_person_chooses() {
     let world = World::named("adopt-several").start().await;
-    let organisation = &world.provider.organisation_names()[0];
+    let organisation = SimConfig::ORGANISATION;
     let first = world.provider.edit().create_endpoint(organisation, URL);
     let second = world.provider.edit().create_endpoint(organisation, URL);
     let mark = world.provider.mark();
@@ -88,7 +91,7 @@ async fn a_lost_status_is_found_again_by_the_key_in_the_secret() {
         api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
     let mark = world.provider.mark();
-    world.recorder.forget();
+    world.record_anew().await;
     world.start_operator();
     world.all_ready().await;
     assert_eq!(world.remote_of("intake").id, held.id);
@@ -101,13 +104,12 @@ async fn a_lost_status_is_found_again_by_the_key_in_the_secret() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_reach_over_the_accounts_of_an_origin() {
     let world = World::named("two-keys").provider(|config| {
-        let second = testbed::nexhealth::ApiKey::new("second", "canary-key-second-0123456789", testbed::nexhealth::Mode::Production);
-        config.organisations[0].keys.push(second);
+        config.organisations[0].keys.push(ApiKey::new("second", SECOND, Mode::Production));
     });
     let world = world.start().await;
     let mut other = world.account("other");
     other["spec"]["nexHealth"]["apiKeySecretRef"]["name"] = "second".into();
-    world.apply([crate::support::secret("second", "canary-key-second-0123456789"), other]).await;
+    world.apply([secret("second", SECOND), other]).await;
     world.apply([endpoint("intake")]).await;
     world.ready("WebhookEndpoint", "intake").await;
     let mark = world.provider.mark();

@@ -71,6 +71,7 @@ pub struct WorldBuilder {
     name: &'static str,
     timing: Timing,
     provider: SimConfig,
+    namespaced: bool,
 }
 
 impl WorldBuilder {
@@ -85,6 +86,12 @@ impl WorldBuilder {
         self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
     }
 
+    /// The operator has the rights for its one namespace only, as with `--namespace`.
+    pub fn namespaced(mut self) -> Self {
+        self.namespaced = true;
+        self
+    }
+
     /// Changes the provider.
     pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
         edit(&mut self.provider);
@@ -93,9 +100,14 @@ impl WorldBuilder {
 
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
-        let (cluster, kubeconfig) = cluster().await;
+        let (cluster, mut kubeconfig) = cluster().await;
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
+        if self.namespaced {
+            let own = cluster.namespace("operator-of").await.unwrap();
+            cluster.install_namespaced_rbac(own.name(), namespace.name()).await.unwrap();
+            kubeconfig = cluster.service_account_client(own.name(), SERVICE_ACCOUNT).await.unwrap().1;
+        }
         let provider = Simulator::start(self.provider).await.unwrap();
         let settings = Settings {
             namespace: namespace.name().to_owned(),
@@ -133,6 +145,6 @@ impl World {
         provider.switches.rate_limit = None;
         let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
         provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider }
+        WorldBuilder { name, timing: brief_timing(), provider, namespaced: false }
     }
 }
