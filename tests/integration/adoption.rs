@@ -1,8 +1,8 @@
 //! rules.md *Which remote is mine*, on the real API server: take-over, proof of possession, strangers left alone.
 
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
-use kube::Api;
 use serde_json::{Value, json};
 
 use testbed::nexhealth::{ApiKey, Mode, SimConfig};
@@ -64,11 +64,12 @@ async fn of_several_candidates_a_person_chooses() {
     world.apply([adopting(json!({"adoptRemoteId": second.id.to_string()}))]).await;
     let object = world.ready("WebhookEndpoint", "intake").await;
     assert_eq!(object.status()["remoteId"], second.id.to_string());
-    world.until("the other one is reported", |world| {
-        let account = world.recorder.get("ProviderAccount", "default").unwrap();
-        account.status()["unclaimed"][0]["id"] == first.id.to_string()
-    })
-    .await;
+    world
+        .until("the other one is reported", |world| {
+            let account = world.recorder.get("ProviderAccount", "default").unwrap();
+            account.status()["unclaimed"][0]["id"] == first.id.to_string()
+        })
+        .await;
     world.assert_writes(mark, []);
     world.finish().await;
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::nexhealth::{Fault, MadeUp, Matcher, When};
 
 use crate::support::{SUNSHINE, World, endpoint, events, secret, subscription};
@@ -34,8 +34,7 @@ async fn an_account_that_orphans_releases_everything() {
     let blocked = |object: &crate::support::Object| object.said("DeletionBlocked") == "True/InUse";
     world.wait("ProviderAccount", "default", "blocked", blocked).await;
     world.apply([with(world.account("default"), "deletionPolicy", "Orphan".into())]).await;
-    for (kind, name) in
-        [("WebhookSubscription", "one"), ("WebhookEndpoint", "intake"), ("ProviderAccount", "default")]
+    for (kind, name) in [("WebhookSubscription", "one"), ("WebhookEndpoint", "intake"), ("ProviderAccount", "default")]
     {
         world.gone(kind, name).await;
     }
@@ -92,9 +91,11 @@ async fn a_deleting_namespace_takes_the_remote_along_with_rights_in_it_alone() {
     world.apply([with(endpoint("left"), "deletionPolicy", "Orphan".into())]).await;
     world.all_ready().await;
     // Nothing can be deleted before the rights have ended.
-    let slow = world.provider.faults().on(Matcher::new("DELETE", "/"), Fault::Status(When::Before, MadeUp::status(503)));
+    let slow =
+        world.provider.faults().on(Matcher::new("DELETE", "/**"), Fault::Status(When::Before, MadeUp::status(503)));
     world.namespace.delete().await.unwrap();
-    let roles: Api<k8s_openapi::api::rbac::v1::RoleBinding> = Api::namespaced(world.client.clone(), world.namespace.name());
+    let roles: Api<k8s_openapi::api::rbac::v1::RoleBinding> =
+        Api::namespaced(world.client.clone(), world.namespace.name());
     let began = Instant::now();
     while roles.get_opt("external-webhooks").await.unwrap().is_some() {
         assert!(began.elapsed() < Duration::from_secs(30), "the namespace does not go");
@@ -120,8 +121,7 @@ async fn removing_the_definitions_leaves_the_remote_alone() {
     for plural in ["webhookendpoints", "webhooksubscriptions", "provideraccounts"] {
         definitions.delete(&format!("{plural}.external-webhooks.io"), &DeleteParams::default()).await.unwrap();
     }
-    for (kind, name) in
-        [("WebhookEndpoint", "intake"), ("WebhookSubscription", "one"), ("ProviderAccount", "default")]
+    for (kind, name) in [("WebhookEndpoint", "intake"), ("WebhookSubscription", "one"), ("ProviderAccount", "default")]
     {
         world.gone(kind, name).await;
     }
@@ -129,5 +129,4 @@ async fn removing_the_definitions_leaves_the_remote_alone() {
     let remote = world.provider.endpoints().remove(0);
     assert_eq!(world.provider.rows_on(remote.id).len(), 2);
     assert_eq!(world.secret_value("intake-signing", "current").await, Some(remote.secret_key));
-    assert_eq!(world.recorder.count() > 0, json!(true) == json!(true));
 }

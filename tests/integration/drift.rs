@@ -65,7 +65,10 @@ async fn lost_rows_leave_a_gap_that_names_what_to_fetch() {
     assert!(world.has_exactly(&pairs(&[SUNSHINE, LAKESIDE], &events)));
     world.until_event("intake", "DeliveryGap").await;
     world.rounds(2).await;
-    assert_eq!(world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["deliveryGaps"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["deliveryGaps"].as_array().unwrap().len(),
+        1
+    );
     world.finish().await;
 }
 
@@ -78,10 +81,11 @@ async fn what_the_provider_switched_off_is_switched_on_again_with_its_rows() {
     let events = events(2);
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
-    world.until("the count is written", |world| {
-        world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["subscriptions"]["active"] == 2
-    })
-    .await;
+    world
+        .until("the count is written", |world| {
+            world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["subscriptions"]["active"] == 2
+        })
+        .await;
     let held = world.remote_of("intake");
     for row in world.provider.rows() {
         world.provider.edit().patch_row(row.id, RowPatch { active: Some(false), ..RowPatch::default() }).unwrap();
@@ -115,10 +119,11 @@ async fn what_nobody_declares_is_deleted_slowly_and_only_in_scope() {
         world.provider.edit().create_row(held.id, SUNSHINE, pair.resource_type, pair.event).unwrap();
     }
     world.provider.edit().create_row(held.id, LAKESIDE, all[2].resource_type, all[2].event).unwrap();
-    world.until("reported", |world| {
-        world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["subscriptions"]["undeclared"] == 15
-    })
-    .await;
+    world
+        .until("reported", |world| {
+            world.recorder.get("WebhookEndpoint", "intake").unwrap().status()["subscriptions"]["undeclared"] == 15
+        })
+        .await;
     let mark = world.provider.mark();
     let mut object = subscription("one", "intake", &[SUNSHINE], &all[..1]);
     object["spec"]["undeclared"] = "Delete".into();

@@ -8,7 +8,7 @@ use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
 use external_webhooks::provider::realm::RealmTiming;
 use external_webhooks::runtime::Lease;
-use testbed::control_plane::{ControlPlane, shared};
+use testbed::control_plane::{ControlPlane, Options, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
 use tokio::sync::OnceCell;
 
@@ -31,6 +31,15 @@ async fn installed(cluster: &ControlPlane) -> PathBuf {
         cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1
     };
     INSTALLED.get_or_init(install).await.clone()
+}
+
+/// A cluster of the test's own. It is never dropped, like the shared one; its processes end with this one.
+async fn own_cluster() -> (&'static ControlPlane, PathBuf) {
+    let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()));
+    cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
+    cluster.install_operator_rbac(OPERATORS).await.unwrap();
+    let kubeconfig = cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1;
+    (cluster, kubeconfig)
 }
 
 /// The shared cluster, with our kinds on it, and the kubeconfig of the operator's ServiceAccount.
@@ -72,6 +81,7 @@ pub struct WorldBuilder {
     timing: Timing,
     provider: SimConfig,
     namespaced: bool,
+    own_cluster: bool,
 }
 
 impl WorldBuilder {
@@ -92,6 +102,12 @@ impl WorldBuilder {
         self
     }
 
+    /// On a cluster that no other test uses, because the test breaks it. It is as slow to start as the shared one.
+    pub fn own_cluster(mut self) -> Self {
+        self.own_cluster = true;
+        self
+    }
+
     /// Changes the provider.
     pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
         edit(&mut self.provider);
@@ -100,7 +116,7 @@ impl WorldBuilder {
 
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
-        let (cluster, mut kubeconfig) = cluster().await;
+        let (cluster, mut kubeconfig) = if self.own_cluster { own_cluster().await } else { cluster().await };
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
         if self.namespaced {
@@ -145,6 +161,6 @@ impl World {
         provider.switches.rate_limit = None;
         let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
         provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider, namespaced: false }
+        WorldBuilder { name, timing: brief_timing(), provider, namespaced: false, own_cluster: false }
     }
 }
