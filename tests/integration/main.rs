@@ -13,6 +13,7 @@ mod counts;
 mod crash;
 mod deletion;
 mod edits;
+mod fault_bench;
 mod faults;
 mod lease;
 mod lifecycle;

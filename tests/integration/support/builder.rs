@@ -1,6 +1,7 @@
 //! How a world comes into being: the shared cluster, the usual provider, durations in milliseconds.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use external_webhooks::controller::Timing;
@@ -88,7 +89,7 @@ impl WorldBuilder {
         let (cluster, kubeconfig) = cluster().await;
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
-        let provider = Simulator::start(self.provider).await.unwrap();
+        let provider = Arc::new(Simulator::start(self.provider).await.unwrap());
         let settings = Settings {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],

@@ -29,6 +29,7 @@ pub use binaries::Binaries;
 pub use error::Error;
 pub use shared::shared;
 
+use crate::kube_proxy::KubeProxy;
 use files::Files;
 use launch::Ports;
 use process::Supervised;
@@ -124,6 +125,11 @@ impl ControlPlane {
     /// The URL of the API server, for a proxy that a test puts before it.
     pub fn server_url(&self) -> String {
         self.ports.server()
+    }
+
+    /// A proxy of one's own before the API server, that breaks what it is told to break.
+    pub async fn proxy(&self) -> Result<KubeProxy, Error> {
+        KubeProxy::start(config(&self.files, self.ports, "")?).await
     }
 
     /// `kubectl` as admin, of the server's version.

@@ -1,0 +1,191 @@
+//! Which plans are run, how many at a time, and what is said about them.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{RngExt, SeedableRng};
+
+use super::plan::{Plan, Shot, Target};
+use super::rig::{self, Outcome};
+use super::scenario::Scenario;
+use super::troubles;
+
+/// A plan and what came of it.
+pub struct Run {
+    /// The plan.
+    pub plan: Plan,
+    /// How often the fault struck.
+    pub hits: usize,
+    /// What broke.
+    pub broken: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Runs plans, some at a time.
+pub async fn run_all(plans: Vec<Plan>, at_a_time: usize) -> Vec<Run> {
+    let total = plans.len();
+    let began = Instant::now();
+    let mut runs = Vec::new();
+    let mut running = futures::stream::iter(plans.into_iter().map(one)).buffer_unordered(at_a_time);
+    while let Some(run) = running.next().await {
+        if !run.broken.is_empty() {
+            eprintln!("BROKEN {}: {}", run.plan, run.broken.join("; "));
+        }
+        runs.push(run);
+        if runs.len().is_multiple_of(50) {
+            let seconds = began.elapsed().as_secs_f64();
+            eprintln!("{} of {total} plans, {:.2} s per plan", runs.len(), seconds / runs.len() as f64);
+        }
+    }
+    runs
+}
+
+async fn one(plan: Plan) -> Run {
+    let began = Instant::now();
+    let outcome = outcome(&plan).await;
+    if !outcome.broken.is_empty() {
+        keep(&plan, &outcome);
+    }
+    Run { hits: outcome.hits, broken: outcome.broken, took: began.elapsed(), plan }
+}
+
+/// A panic of the bench itself is a failed plan too.
+async fn outcome(plan: &Plan) -> Outcome {
+    let own = plan.clone();
+    match tokio::spawn(async move { rig::run(&own).await }).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let panic = error.try_into_panic().ok();
+            let text = panic.and_then(|panic| panic.downcast::<String>().ok()).map_or_else(String::new, |text| *text);
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            Outcome { hits: 0, learned: Vec::new(), broken: vec![format!("panic: {first}")], report: text }
+        }
+    }
+}
+
+/// Writes the report of a failed plan where a person finds it.
+fn keep(plan: &Plan, outcome: &Outcome) {
+    let Some(folder) = std::env::var_os("FAULTS_REPORTS") else { return };
+    let file = std::path::PathBuf::from(folder).join(plan.to_string().replace(['/', ':'], "_"));
+    let text = format!("{plan}\n{}\n{}", outcome.broken.join("\n"), outcome.report);
+    if let Err(error) = std::fs::write(&file, text) {
+        eprintln!("cannot write {}: {error}", file.display());
+    }
+}
+
+/// The calls of a scenario, from a run in which nothing goes wrong.
+pub async fn learn(scenario: Scenario, seed: u64) -> (Run, Vec<Target>) {
+    let plan = Plan { scenario, shots: Vec::new(), seed };
+    let began = Instant::now();
+    let outcome = outcome(&plan).await;
+    if !outcome.broken.is_empty() {
+        keep(&plan, &outcome);
+        eprintln!("BROKEN {plan}: {}", outcome.broken.join("; "));
+    }
+    let targets = worthwhile(outcome.learned);
+    (Run { plan, hits: 0, broken: outcome.broken, took: began.elapsed() }, targets)
+}
+
+/// Reads are asked for again and again; the first of each kind stand for all. Every write counts.
+fn worthwhile(targets: Vec<Target>) -> Vec<Target> {
+    let enough = |target: &Target| match target.verb() {
+        "GET" => 2,
+        "LIST" | "WATCH" => 1,
+        _ if target.is_sign_in() => 1,
+        _ => usize::MAX,
+    };
+    targets.into_iter().filter(|target| target.nth <= enough(target)).collect()
+}
+
+/// Every fault at every call.
+pub fn every(scenario: Scenario, targets: &[Target], seed: u64) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for target in targets {
+        for trouble in troubles::ALL.iter().filter(|trouble| trouble.fits(target)) {
+            let takes_over = trouble.name == "old-leader-lands-last";
+            if takes_over != (scenario == Scenario::LeaderChange) {
+                continue;
+            }
+            plans.push(Plan { scenario, shots: vec![Shot { target: target.clone(), trouble }], seed });
+        }
+    }
+    plans
+}
+
+/// Two or three things at once.
+pub fn mixes(scenario: Scenario, targets: &[Target], seed: u64, count: usize) -> Vec<Plan> {
+    let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003) + scenario as u64);
+    let single = every(scenario, targets, seed);
+    let mut plans = Vec::new();
+    while plans.len() < count && single.len() > 3 {
+        let wanted = random.random_range(2..=3);
+        let mut aimed = HashSet::new();
+        let shots: Vec<Shot> = single
+            .sample(&mut random, wanted)
+            .flat_map(|plan| plan.shots.clone())
+            .filter(|shot| aimed.insert(shot.target.clone()))
+            .collect();
+        if shots.len() > 1 {
+            plans.push(Plan { scenario, shots, seed });
+        }
+    }
+    plans
+}
+
+/// A number of plans in which every fault of every scenario appears before any appears again.
+pub fn spread(mut plans: Vec<Plan>, count: usize, seed: u64) -> Vec<Plan> {
+    plans.shuffle(&mut StdRng::seed_from_u64(seed));
+    let mut seen: std::collections::HashMap<(Scenario, &'static str), usize> = std::collections::HashMap::new();
+    let mut ranked: Vec<(usize, Plan)> = plans
+        .into_iter()
+        .map(|plan| {
+            let times = seen.entry((plan.scenario, plan.fault())).or_default();
+            *times += 1;
+            (*times, plan)
+        })
+        .collect();
+    ranked.sort_by_key(|(times, _)| *times);
+    ranked.into_iter().take(count).map(|(_, plan)| plan).collect()
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// `make faults`: `PLAN` runs one plan; else as many as `FAULTS_PLANS` says, `FAULTS_AT_ONCE` at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes up to an hour; make faults runs it"]
+async fn all() {
+    if let Ok(line) = std::env::var("PLAN") {
+        let plan: Plan = line.parse().unwrap();
+        let outcome = outcome(&plan).await;
+        keep(&plan, &outcome);
+        assert!(outcome.broken.is_empty(), "{plan}: {}\n{}", outcome.broken.join("; "), outcome.report);
+        eprintln!("{plan}: whole, {} calls were hit", outcome.hits);
+        return;
+    }
+    let at_a_time = number("FAULTS_AT_ONCE", 8);
+    let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
+    let (mut plans, mut runs) = (Vec::new(), Vec::new());
+    for seed in 1..=number("FAULTS_SEEDS", 3) as u64 {
+        for scenario in Scenario::ALL.into_iter().filter(|scenario| scenario.name().contains(&only)) {
+            let (run, targets) = learn(scenario, seed).await;
+            eprintln!("{}: {} calls learned in {:?}", run.plan, targets.len(), run.took);
+            runs.push(run);
+            plans.extend(every(scenario, &targets, seed));
+            plans.extend(mixes(scenario, &targets, seed, 30));
+        }
+    }
+    eprintln!("{} plans are possible", plans.len());
+    let plans = spread(plans, number("FAULTS_PLANS", 1500), 1);
+    runs.extend(run_all(plans, at_a_time).await);
+    let broken: Vec<String> =
+        runs.iter().filter(|run| !run.broken.is_empty()).map(|run| run.plan.to_string()).collect();
+    let missed = runs.iter().filter(|run| !run.plan.shots.is_empty() && run.hits == 0).count();
+    eprintln!("{} runs, {} without a hit, {} broken", runs.len(), missed, broken.len());
+    assert!(broken.is_empty(), "broken:\n{}", broken.join("\n"));
+}
