@@ -86,7 +86,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let (endpoint_cache, endpoints) = prepare::<WebhookEndpoint>(&namespaces);
     let (subscription_cache, subscriptions) = prepare::<WebhookSubscription>(&namespaces);
     let context = Arc::new(Context {
-        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok()),
+        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), config.timing.kube_call),
         client: config.client,
         timing: config.timing,
         metrics: config.metrics,

@@ -13,12 +13,19 @@ pub struct Foreign {
     pub endpoints: Vec<Endpoint>,
     /// Rows, on foreign endpoints and on ours.
     pub rows: Vec<Row>,
+    /// Whether users delete the endpoint of ours that has foreign rows: then those go with it (rules.md *Deletion*).
+    pub host_goes: bool,
 }
 
 impl Foreign {
     /// Whether the row is foreign.
     pub fn has_row(&self, id: i64) -> bool {
         self.rows.iter().any(|row| row.id == id)
+    }
+
+    /// Whether the row is foreign and must stay.
+    fn protects(&self, row: &Row) -> bool {
+        self.has_row(row.id) && (self.has_endpoint(row.endpoint_id) || !self.host_goes)
     }
 
     /// Whether the endpoint is foreign.
@@ -83,9 +90,7 @@ impl History {
                 self.rows.insert(after.id, after.clone());
             }
             Change::RowDeleted(row) => {
-                // A foreign row goes with an endpoint of ours that a user deleted (rules.md *Deletion*).
-                let alone = self.endpoints.contains_key(&row.endpoint_id);
-                self.suspect(call, foreign.has_row(row.id) && alone, "deleted a foreign row");
+                self.suspect(call, foreign.protects(row), "deleted a foreign row");
                 self.rows.remove(&row.id);
             }
             Change::InstitutionAdded(_) | Change::InstitutionRemoved(_) => {}
@@ -118,7 +123,8 @@ impl History {
     pub fn now(&self, foreign: &Foreign) -> (Wanted, (usize, usize)) {
         let endpoints: Vec<&Endpoint> = self.endpoints.values().filter(|one| !foreign.has_endpoint(one.id)).collect();
         let rows: Vec<&Row> = self.rows.values().filter(|row| !foreign.has_row(row.id)).collect();
-        let url = |row: &Row| self.endpoints.get(&row.endpoint_id).map(|one| one.target_url.clone()).unwrap_or_default();
+        let url =
+            |row: &Row| self.endpoints.get(&row.endpoint_id).map(|one| one.target_url.clone()).unwrap_or_default();
         let wanted = Wanted {
             endpoints: endpoints.iter().map(|one| (one.target_url.clone(), one.active)).collect(),
             rows: rows
@@ -129,13 +135,10 @@ impl History {
         (wanted, (endpoints.len(), rows.len()))
     }
 
-    /// Foreign things that are no longer as they were planted; `kept` are endpoints of ours that must still be there.
+    /// Foreign things that are no longer as they were planted.
     pub fn harmed(&self, foreign: &Foreign) -> Vec<String> {
         let endpoints = foreign.endpoints.iter().filter(|one| self.endpoints.get(&one.id) != Some(one));
-        let rows = foreign.rows.iter().filter(|row| {
-            let host_stands = self.endpoints.contains_key(&row.endpoint_id);
-            host_stands && self.rows.get(&row.id) != Some(row)
-        });
+        let rows = foreign.rows.iter().filter(|row| foreign.protects(row) && self.rows.get(&row.id) != Some(row));
         let endpoints = endpoints.map(|one| format!("foreign endpoint {} is not as it was", one.id));
         endpoints.chain(rows.map(|row| format!("foreign row {} is not as it was", row.id))).collect()
     }

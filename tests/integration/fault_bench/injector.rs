@@ -223,7 +223,12 @@ impl Injector {
         });
         let mut state = self.state();
         if let (Some(remotes), false) = (remotes, state.frozen) {
-            let write = KubeWrite { what: call.describe(), body: String::from_utf8_lossy(&call.body).into_owned(), remotes, done: None };
+            let write = KubeWrite {
+                what: call.describe(),
+                body: String::from_utf8_lossy(&call.body).into_owned(),
+                remotes,
+                done: None,
+            };
             state.kube.push((call.number, write));
         }
         match self.judge(&mut state, Side::Kube, call.number, written(&call.describe()))? {

@@ -143,7 +143,8 @@ async fn keys(rig: &Rig, history: &History) -> Vec<String> {
     }
     let writes = rig.injector.kube_writes();
     for (_, endpoint) in &history.made {
-        let first = history.rows_made.iter().filter(|(_, row)| row.endpoint_id == endpoint.id).map(|(call, _)| *call).min();
+        let first =
+            history.rows_made.iter().filter(|(_, row)| row.endpoint_id == endpoint.id).map(|(call, _)| *call).min();
         let Some(first) = first else { continue };
         let key = BASE64_STANDARD.encode(&endpoint.secret_key);
         let published = writes.iter().any(|write| {
@@ -165,7 +166,8 @@ fn impatience(rig: &Rig, calls: &[Call]) -> Vec<String> {
     let timed = !rig.plan.shots.is_empty() && rig.plan.shots.iter().all(named);
     for call in calls.iter().filter(|call| timed && call.status == Some(429)) {
         let since = |other: &Call| other.at.duration_since(call.at).as_millis();
-        let early = calls.iter().find(|other| (UNDER_WAY_MS..900).contains(&since(other)));
+        let same_key = |other: &&Call| other.caller == call.caller;
+        let early = calls.iter().filter(same_key).find(|other| (UNDER_WAY_MS..900).contains(&since(other)));
         if let Some(early) = early {
             found.push(format!("O8: call {} came {} ms after the 429 of call {}", early.seq, since(early), call.seq));
         }

@@ -11,14 +11,14 @@ use super::history::Foreign;
 use super::injector::Injector;
 use super::oracles;
 use super::plan::{Plan, Target};
-use super::scenario::character;
+use super::scenario::{Scenario, character};
 use super::troubles::Moment;
 use crate::support::{HILLTOP, SUNSHINE, World, events};
 
 /// How long a plan may stand still before it has failed to converge.
-const STILL: Duration = Duration::from_secs(20);
+const STILL: Duration = Duration::from_secs(40);
 /// The longest a plan may take to converge, or to come to rest.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(90);
 /// Without writes for this long, and for two rounds of observation, an operator is at rest.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -58,6 +58,8 @@ fn timing(timing: &mut Timing) {
     timing.calls.deadline = ms(700);
     timing.calls.connect = ms(400);
     timing.credentials_retry = ms(200);
+    timing.tokens.refused = ms(150);
+    timing.tokens.shortest = ms(500);
     timing.plan.rejected = ms(300);
     timing.realm.settle_accepted = ms(600);
 }
@@ -80,13 +82,16 @@ pub async fn run(plan: &Plan) -> Outcome {
 impl Rig {
     async fn make(plan: Plan) -> Self {
         let seed = plan.seed;
-        let world = World::named("plan").timing(timing).provider(|config| character(&mut config.switches, seed));
+        let world =
+            World::named("plan").brief_logs().timing(timing).provider(|config| character(&mut config.switches, seed));
         let mut world = world.prepare().await;
+        world.settings.silence = Duration::from_secs(4);
         let proxy = world.cluster.proxy().await.unwrap();
         let file = world.kubeconfig.with_file_name(format!("{}.kubeconfig", world.namespace.name()));
         world.kubeconfig = proxy.kubeconfig(&world.kubeconfig, &file).unwrap();
         let injector = Injector::install(&plan, &world.provider, &proxy);
-        let foreign = plant(&world);
+        let mut foreign = plant(&world);
+        foreign.host_goes = matches!(plan.scenario, Scenario::Delete | Scenario::NamespaceDelete);
         Self { plan, world, foreign, injector, _proxy: proxy, crashes: 0, lands_last: false }
     }
 
@@ -179,7 +184,7 @@ impl Rig {
 
     /// O3: the operator comes to rest: no write on either side, and everything still as declared.
     async fn rest(&mut self) -> Result<(), String> {
-        let (began, observed) = (Instant::now(), self.plan.scenario != super::scenario::Scenario::NamespaceDelete);
+        let (began, observed) = (Instant::now(), self.plan.scenario != Scenario::NamespaceDelete);
         loop {
             let (mark, writes) = (self.world.provider.mark(), self.injector.kube_count());
             let versions = self.world.recorder.count();
@@ -244,7 +249,9 @@ impl Rig {
 fn plant(world: &World) -> Foreign {
     let portal = world.provider.edit();
     let mut foreign = Foreign::default();
-    for (url, practices) in [("https://other.example.com/hook", &[SUNSHINE, HILLTOP][..]), ("https://hooks.example.com/intake/2", &[])] {
+    for (url, practices) in
+        [("https://other.example.com/hook", &[SUNSHINE, HILLTOP][..]), ("https://hooks.example.com/intake/2", &[])]
+    {
         let endpoint = portal.create_endpoint(SimConfig::ORGANISATION, url);
         for practice in practices {
             let pair = events(1)[0];

@@ -125,11 +125,9 @@ impl Scenario {
     fn deleted(self, seed: u64) -> Vec<Name> {
         match self {
             // The order is the user's; neither may leak or hang.
-            Self::Delete if seed.is_multiple_of(2) => vec![
-                ("WebhookEndpoint", "intake"),
-                ("WebhookSubscription", "one"),
-                ("WebhookSubscription", "two"),
-            ],
+            Self::Delete if seed.is_multiple_of(2) => {
+                vec![("WebhookEndpoint", "intake"), ("WebhookSubscription", "one"), ("WebhookSubscription", "two")]
+            }
             Self::Delete => vec![("WebhookSubscription", "one"), ("WebhookEndpoint", "intake")],
             Self::Rename => vec![("WebhookSubscription", "one")],
             _ => Vec::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use external_webhooks::controller::Timing;
 use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
+use external_webhooks::provider::nexhealth::TokenTiming;
 use external_webhooks::provider::realm::RealmTiming;
 use testbed::control_plane::{ControlPlane, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
@@ -47,6 +48,7 @@ pub fn brief_timing() -> Timing {
         plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
         realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
         calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
+        tokens: TokenTiming::default(),
         observe_interval: Some(ms(300)),
         backoff: (ms(10), ms(200)),
         probe: (ms(20), ms(200)),
@@ -64,6 +66,7 @@ pub struct WorldBuilder {
     name: &'static str,
     timing: Timing,
     provider: SimConfig,
+    logs: Logs,
 }
 
 impl WorldBuilder {
@@ -76,6 +79,12 @@ impl WorldBuilder {
     /// Nothing is noticed by looking now and then: only watches wake the operator.
     pub fn watches_only(self) -> Self {
         self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
+    }
+
+    /// Logs less, for a test that runs a thousand times.
+    pub fn brief_logs(mut self) -> Self {
+        self.logs = Logs::brief();
+        self
     }
 
     /// Changes the provider.
@@ -94,6 +103,7 @@ impl WorldBuilder {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],
             timing: self.timing,
+            silence: Duration::from_secs(300),
         };
         World {
             recorder: Recorder::start(&client, namespace.name()),
@@ -103,7 +113,7 @@ impl WorldBuilder {
             namespace,
             settings,
             kubeconfig,
-            logs: Logs::default(),
+            logs: self.logs,
             operator: None,
             metrics: String::new(),
         }
@@ -125,6 +135,6 @@ impl World {
         provider.switches.rate_limit = None;
         let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
         provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider }
+        WorldBuilder { name, timing: brief_timing(), provider, logs: Logs::default() }
     }
 }

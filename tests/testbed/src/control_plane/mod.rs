@@ -156,6 +156,11 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Sends a signal to etcd: `STOP` makes it stand still, `CONT` go on.
+    pub fn signal_etcd(&self, name: &str) -> Result<(), Error> {
+        self.etcd.signal(name)
+    }
+
     /// Starts kube-controller-manager anew. The garbage collector learns of new kinds only every 30 s and at its start.
     pub(super) async fn restart_controller_manager(&self) -> Result<(), Error> {
         let mut running = self.controller_manager.lock().await;
