@@ -131,23 +131,26 @@ impl Rig {
 
     /// Waits for the declared state; kills and restarts the operator where the plan says so.
     async fn converge(&mut self) -> Result<(), String> {
-        let (began, mut moved, mut progress) = (Instant::now(), Instant::now(), 0);
+        let (began, mut moved, mut seen, mut why) = (Instant::now(), Instant::now(), None, String::new());
         loop {
             if let Some(moment) = self.injector.crash() {
                 self.crash(moment).await;
                 moved = Instant::now();
             }
-            let Some(why) = oracles::unfinished(self) else {
-                if std::mem::take(&mut self.lands_last) {
-                    self.injector.let_land();
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
+            let now = (self.world.recorder.count(), self.world.provider.journal_len());
+            // Looking costs more than what is looked at: only when something has changed.
+            if seen != Some(now) {
+                (seen, moved) = (Some(now), Instant::now());
+                match oracles::unfinished(self) {
+                    Some(unfinished) => why = unfinished,
+                    None if std::mem::take(&mut self.lands_last) => {
+                        self.injector.let_land();
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        seen = None;
+                        continue;
+                    }
+                    None => return Ok(()),
                 }
-                return Ok(());
-            };
-            let now = self.world.recorder.count() + self.world.provider.journal_len();
-            if now != progress {
-                (progress, moved) = (now, Instant::now());
             }
             if moved.elapsed() > STILL || began.elapsed() > LONGEST {
                 // What still waits to land must not wait for ever.
