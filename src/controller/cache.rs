@@ -1,19 +1,22 @@
-//! Objects as last seen by the watch or as last written by us, whichever is newer.
+//! Objects as last seen by the watch or as last written by us, whichever is newer, and who has which property.
 //!
-//! After a write the watch lags behind; a pass that planned on the older object would repeat a step. Every object that
-//! the API server returned from a write of ours is therefore preferred until the watch has caught up.
+//! After a write the watch lags behind; a pass that planned on the older object would repeat a step. What the API server
+//! returned from a write of ours is therefore put here at once, and an older event of the watch is not believed.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
+
+use super::index::{Index, Key};
+use super::memory::lock;
+use super::queue::{Action, Queue};
 
 /// What a kind must be to have a controller.
 pub trait Kind:
@@ -26,133 +29,235 @@ pub trait Kind:
     + Sync
     + 'static
 {
-}
-
-impl<K> Kind for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-        + Send
-        + Sync
-        + 'static
-{
-}
-
-/// One watched scope: a namespace, or (`None`) all of them.
-pub struct Watched<K: Kind> {
-    /// The namespace.
-    pub namespace: Option<String>,
-    /// What the watch saw.
-    pub store: Store<K>,
-    /// Wakes an object of this scope.
-    pub wake: UnboundedSender<ObjectRef<K>>,
-    /// Cancelled once the first list is in the store. Not [`Store::wait_until_ready`], which wakes only the last of
-    /// several tasks that wait for it.
-    pub filled: CancellationToken,
+    /// The properties that objects of this kind are looked for by.
+    fn keys(&self) -> Vec<Key>;
 }
 
 /// All objects of one kind.
 pub struct Cache<K: Kind> {
-    watched: Vec<Watched<K>>,
-    written: Mutex<HashMap<String, Arc<K>>>,
+    /// One for each watch, cancelled once its first list is in here.
+    filled: Vec<CancellationToken>,
+    state: Mutex<State<K>>,
+    queue: Queue,
+}
+
+struct State<K> {
+    names: HashMap<Name, u32>,
+    places: Vec<Option<Place<K>>>,
+    free: Vec<u32>,
+    index: Index,
+}
+
+/// Namespace and name.
+type Name = (Box<str>, Box<str>);
+
+struct Place<K> {
+    object: Arc<K>,
+    /// The last list of its watch that showed it.
+    listed: u64,
+}
+
+/// What became of a version of an object.
+pub enum Put<K> {
+    /// It is news; this was known before.
+    News {
+        /// The version before, of the same object.
+        before: Option<Arc<K>>,
+        /// What is known now.
+        now: Arc<K>,
+        /// An object that had the name before and must be gone.
+        replaced: Option<Arc<K>>,
+    },
+    /// This very version or a newer one was known.
+    Known(Arc<K>),
 }
 
 impl<K: Kind> Cache<K> {
-    /// Over these scopes.
-    pub fn new(watched: Vec<Watched<K>>) -> Self {
-        Self { watched, written: Mutex::default() }
+    /// Of this many watches.
+    pub fn new(watches: usize) -> Self {
+        let state = State { names: HashMap::new(), places: Vec::new(), free: Vec::new(), index: Index::default() };
+        let filled = std::iter::repeat_with(CancellationToken::new).take(watches).collect();
+        Self { filled, state: Mutex::new(state), queue: Queue::default() }
     }
 
     /// Waits until every watch has delivered its first list.
     pub async fn synced(&self) {
-        for watched in &self.watched {
-            watched.filled.cancelled().await;
+        for filled in &self.filled {
+            filled.cancelled().await;
         }
     }
 
-    /// Remembers what the API server returned from a write.
-    pub fn wrote(&self, object: K) -> Arc<K> {
-        let object = Arc::new(object);
-        if let Some(uid) = object.uid() {
-            self.lock().insert(uid, object.clone());
+    /// A watch has delivered a list.
+    pub fn fill(&self, watch: usize) {
+        if let Some(filled) = self.filled.get(watch) {
+            filled.cancel();
         }
-        object
     }
 
-    /// The newest version known.
-    pub fn latest(&self, seen: Arc<K>) -> Arc<K> {
-        let Some(uid) = seen.meta().uid.as_deref() else { return seen };
-        let mut written = self.lock();
-        match written.get(uid) {
-            Some(object) if is_newer(&**object, &*seen) => object.clone(),
-            Some(_) => {
-                written.remove(uid);
-                seen
+    /// A watch shows an object; `list` numbers its lists.
+    pub fn see(&self, object: K, list: u64) -> Put<K> {
+        let mut state = lock(&self.state);
+        let name = name_of(&object);
+        let place = state.names.get(&name).copied();
+        let known = place.and_then(|place| state.at_mut(place));
+        if let Some(known) = known {
+            known.listed = list;
+            if known.object.meta().uid == object.meta().uid {
+                return state.renew(place, object);
             }
-            None => seen,
         }
+        let replaced = place.and_then(|place| state.take(place));
+        let place = state.free.pop().unwrap_or_else(|| {
+            state.places.push(None);
+            u32::try_from(state.places.len() - 1).unwrap_or(u32::MAX)
+        });
+        let now = Arc::new(object);
+        state.index.replace(place, Vec::new(), now.keys());
+        state.names.insert(name, place);
+        if let Some(slot) = state.places.get_mut(place as usize) {
+            *slot = Some(Place { object: now.clone(), listed: list });
+        }
+        Put::News { before: None, now, replaced }
+    }
+
+    /// The API server returned this from a write or a read of ours. An object that the watch has not shown yet, or shows
+    /// no more, is not kept.
+    pub fn wrote(&self, object: K) -> Put<K> {
+        let mut state = lock(&self.state);
+        let place = state.names.get(&name_of(&object)).copied();
+        match place.and_then(|place| state.at_mut(place)) {
+            Some(known) if known.object.meta().uid == object.meta().uid => state.renew(place, object),
+            _ => Put::Known(Arc::new(object)),
+        }
+    }
+
+    /// The newest version known of an object.
+    pub fn latest(&self, seen: Arc<K>) -> Arc<K> {
+        let known = self.get(&seen.namespace().unwrap_or_default(), &seen.name_any());
+        known.filter(|known| known.meta().uid == seen.meta().uid).unwrap_or(seen)
     }
 
     /// An object by name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.seen(namespace, name).map(|object| self.latest(object))
-    }
-
-    /// An object by name as the watch last saw it, whatever we have written since.
-    pub fn seen(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let reference = ObjectRef::<K>::new(name).within(namespace);
-        let mut watched = self.watched.iter().filter(|watched| watched.covers(namespace));
-        watched.find_map(|watched| watched.store.get(&reference))
+        let state = lock(&self.state);
+        let place = state.names.get(&(Box::from(namespace), Box::from(name)))?;
+        state.at(*place).cloned()
     }
 
     /// Every object.
     pub fn all(&self) -> Vec<Arc<K>> {
-        let seen = self.watched.iter().flat_map(|watched| watched.store.state());
-        if self.lock().is_empty() { seen.collect() } else { seen.map(|object| self.latest(object)).collect() }
+        lock(&self.state).places.iter().flatten().map(|place| place.object.clone()).collect()
     }
 
-    /// UIDs of what one watch knows.
-    pub fn seen_in(&self, namespace: Option<&str>) -> Vec<Arc<K>> {
-        let watched = self.watched.iter().filter(|watched| watched.namespace.as_deref() == namespace);
-        watched.flat_map(|watched| watched.store.state()).collect()
+    /// Objects with this property, and perhaps others: the property must be checked.
+    pub fn find(&self, key: Key) -> Vec<Arc<K>> {
+        self.find_any(&[key])
     }
 
-    /// Every object of a namespace.
-    pub fn of_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let mut objects = self.all();
-        objects.retain(|object| object.meta().namespace.as_deref() == Some(namespace));
-        objects
+    /// Objects with any of these properties, each once, and perhaps others.
+    pub fn find_any(&self, keys: &[Key]) -> Vec<Arc<K>> {
+        let state = lock(&self.state);
+        let mut places: Vec<u32> = keys.iter().flat_map(|key| state.index.get(*key)).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().filter_map(|place| state.at(place).cloned()).collect()
+    }
+
+    /// Takes out what was not in this list of its watch, which covers a namespace or (`None`) all.
+    pub fn take_unlisted(&self, namespace: Option<&str>, list: u64) -> Vec<Arc<K>> {
+        let mut state = lock(&self.state);
+        let covered = |place: &Place<K>| {
+            namespace.is_none_or(|namespace| place.object.meta().namespace.as_deref() == Some(namespace))
+        };
+        let unlisted =
+            |place: &Option<Place<K>>| place.as_ref().is_some_and(|place| covered(place) && place.listed != list);
+        let places = state.places.iter().enumerate().filter(|(_, place)| unlisted(place));
+        let places: Vec<u32> = places.filter_map(|(number, _)| u32::try_from(number).ok()).collect();
+        places.into_iter().filter_map(|place| state.take(place)).collect()
+    }
+
+    /// Takes out an object that is gone.
+    pub fn take(&self, object: &K) -> Option<Arc<K>> {
+        let mut state = lock(&self.state);
+        let place = *state.names.get(&name_of(object))?;
+        let same = state.at(place).is_some_and(|known| known.meta().uid == object.meta().uid);
+        if same { state.take(place) } else { None }
     }
 
     /// Plans an object again.
     pub fn wake(&self, object: &K) {
-        let Some(namespace) = object.meta().namespace.as_deref() else { return };
-        for watched in self.watched.iter().filter(|watched| watched.covers(namespace)) {
-            // Fails only when the controller has ended, and then nobody need be woken.
-            let _ = watched.wake.unbounded_send(ObjectRef::from_obj(object));
+        self.wake_within(object, Duration::ZERO);
+    }
+
+    /// Plans an object again, after this time at the latest.
+    pub fn wake_within(&self, object: &K, after: Duration) {
+        let place = lock(&self.state).names.get(&name_of(object)).copied();
+        if let Some(place) = place {
+            self.queue.wake(place, after);
         }
     }
 
-    /// The object is gone.
-    pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    /// The next object to be planned, and its ticket for [`Cache::planned`]. For one caller at a time.
+    pub async fn next(&self) -> (u32, Arc<K>) {
+        loop {
+            let place = self.queue.next().await;
+            let object = lock(&self.state).at(place).cloned();
+            match object {
+                Some(object) => return (place, object),
+                None => self.queue.done(place, Action::await_change()),
+            }
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<K>>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The pass is over.
+    pub fn planned(&self, ticket: u32, action: Action) {
+        self.queue.done(ticket, action);
     }
 }
 
-impl<K: Kind> Watched<K> {
-    fn covers(&self, namespace: &str) -> bool {
-        self.namespace.as_deref().is_none_or(|own| own == namespace)
+impl<K: Kind> State<K> {
+    fn at(&self, place: u32) -> Option<&Arc<K>> {
+        self.places.get(place as usize)?.as_ref().map(|place| &place.object)
+    }
+
+    fn at_mut(&mut self, place: u32) -> Option<&mut Place<K>> {
+        self.places.get_mut(place as usize)?.as_mut()
+    }
+
+    /// Another version of an object that is known.
+    fn renew(&mut self, place: Option<u32>, object: K) -> Put<K> {
+        let slot = place.and_then(|place| Some((place, self.places.get_mut(place as usize)?.as_mut()?)));
+        let Some((place, known)) = slot else { return Put::Known(Arc::new(object)) };
+        if !is_news(&object, &known.object) {
+            return Put::Known(known.object.clone());
+        }
+        let now = Arc::new(object);
+        let before = std::mem::replace(&mut known.object, now.clone());
+        self.index.replace(place, before.keys(), now.keys());
+        Put::News { before: Some(before), now, replaced: None }
+    }
+
+    fn take(&mut self, place: u32) -> Option<Arc<K>> {
+        let taken = self.places.get_mut(place as usize)?.take()?.object;
+        self.index.replace(place, taken.keys(), Vec::new());
+        self.names.remove(&name_of(&*taken));
+        self.free.push(place);
+        Some(taken)
     }
 }
 
-/// Resource versions of one kind grow as numbers; where they are not numbers the watch is believed.
-fn is_newer<K: Resource>(a: &K, b: &K) -> bool {
-    let number = |object: &K| object.meta().resource_version.as_deref()?.parse::<u128>().ok();
-    matches!((number(a), number(b)), (Some(a), Some(b)) if a > b)
+fn name_of<K: Resource>(object: &K) -> Name {
+    let meta = object.meta();
+    (meta.namespace.as_deref().unwrap_or_default().into(), meta.name.as_deref().unwrap_or_default().into())
+}
+
+/// Resource versions of one kind grow as numbers; where they are not numbers whatever comes last is believed.
+fn is_news<K: Resource>(object: &K, known: &K) -> bool {
+    let version = |object: &K| object.meta().resource_version.clone();
+    let (new, old) = (version(object), version(known));
+    let number = |text: &Option<String>| text.as_deref()?.parse::<u128>().ok();
+    match (number(&new), number(&old)) {
+        (Some(new), Some(old)) => new > old,
+        _ => new != old,
+    }
 }

@@ -1,31 +1,33 @@
 //! One loop for every kind: watch, wake, plan, execute, back off. Kinds differ only in their pass.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
-use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
-use tokio_util::sync::CancellationToken;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::accounts::Accounts;
-use super::cache::{Cache, Kind, Watched};
+use super::cache::Cache;
 use super::context::{Config, Context, Error};
 use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
+use super::queue::Action;
 use super::secrets;
 use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
+use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
@@ -33,7 +35,7 @@ use crate::runtime::metrics::{ObjectKey, Outcome};
 pub const MAX_STEPS: usize = 64;
 
 /// Passes at the same time, of one kind.
-const CONCURRENCY: u16 = 32;
+const CONCURRENCY: usize = 32;
 
 /// How a pass ended.
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +61,6 @@ pub fn object_key<K: Controlled>(object: &K) -> ObjectKey {
     ObjectKey::new(K::METRIC, object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// What is needed to start the controllers of one kind.
-struct Start<K: Kind> {
-    scopes: Vec<Scope<K>>,
-}
-
-/// One watched scope before it starts.
-struct Scope<K: Kind> {
-    namespace: Option<String>,
-    writer: reflector::store::Writer<K>,
-    wakes: mpsc::UnboundedReceiver<reflector::ObjectRef<K>>,
-    filled: CancellationToken,
-}
-
 /// Runs all controllers until the process is asked to stop.
 ///
 /// # Errors
@@ -80,36 +69,44 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let http = HttpClient::new(config.timing.calls, None).map_err(|error| Error::HttpClient(error.to_string()))?;
     let namespaces: Vec<Option<String>> = match config.namespaces.as_slice() {
         [] => vec![None],
-        some => some.iter().cloned().map(Some).collect(),
+        // Each once, however often it was named: a list of a watch is compared with what the watch knew.
+        some => some.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect(),
     };
-    let (account_cache, accounts) = prepare::<ProviderAccount>(&namespaces);
-    let (endpoint_cache, endpoints) = prepare::<WebhookEndpoint>(&namespaces);
-    let (subscription_cache, subscriptions) = prepare::<WebhookSubscription>(&namespaces);
     let context = Arc::new(Context {
         events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), config.timing.kube_call),
         client: config.client,
+        outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,
+        predecessor_seen: config.lease.previous_renewal(),
+        lease: config.lease,
         metrics: config.metrics,
         health: config.health,
         http,
         allowed_base_urls: config.allowed_base_urls,
         process_started: Timestamp::now(),
         accounts: Accounts::default(),
-        account_cache,
-        endpoint_cache,
-        subscription_cache,
+        account_cache: Cache::new(namespaces.len()),
+        endpoint_cache: Cache::new(namespaces.len()),
+        subscription_cache: Cache::new(namespaces.len()),
         account_memory: Memories::new(),
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
         unconfirmed: Mutex::default(),
+        undecodable: Mutex::default(),
+        losses: super::losses::Losses::default(),
+        going_namespaces: Mutex::default(),
         tasks: tokio_util::task::TaskTracker::new(),
         shutdown: config.shutdown.child_token(),
     });
     let _end = context.shutdown.clone().drop_guard();
     let mut running: Vec<BoxFuture<'static, &'static str>> = Vec::new();
-    running.extend(accounts.run(&context));
-    running.extend(endpoints.run(&context));
-    running.extend(subscriptions.run(&context));
+    running.extend(controller::<ProviderAccount>(&context, &namespaces));
+    running.extend(controller::<WebhookEndpoint>(&context, &namespaces));
+    running.extend(controller::<WebhookSubscription>(&context, &namespaces));
+    for namespace in namespaces.iter().flatten().cloned() {
+        let watching = context.clone();
+        running.push(async move { secrets::watch_namespace(watching, namespace).map(|()| "Namespace").await }.boxed());
+    }
     for namespace in namespaces {
         let context = context.clone();
         running.push(async move { secrets::watch(context, namespace).map(|()| "Secret").await }.boxed());
@@ -134,74 +131,91 @@ pub async fn run(config: Config) -> Result<(), Error> {
     Ok(())
 }
 
-fn prepare<K: Controlled>(namespaces: &[Option<String>]) -> (Cache<K>, Start<K>) {
-    let (mut watched, mut scopes) = (Vec::new(), Vec::new());
-    for namespace in namespaces {
-        let (store, writer) = reflector::store();
-        let (wake, wakes) = mpsc::unbounded();
-        let filled = CancellationToken::new();
-        watched.push(Watched { namespace: namespace.clone(), store, wake, filled: filled.clone() });
-        scopes.push(Scope { namespace: namespace.clone(), writer, wakes, filled });
-    }
-    (Cache::new(watched), Start { scopes })
+/// The watches of one kind and the loop that plans its objects.
+fn controller<K: Controlled>(
+    context: &Arc<Context>,
+    namespaces: &[Option<String>],
+) -> Vec<BoxFuture<'static, &'static str>> {
+    let watches = namespaces.iter().enumerate();
+    let watches = watches.map(|(number, namespace)| watch::<K>(context.clone(), number, namespace.clone()).boxed());
+    watches.chain([plan_all::<K>(context.clone()).boxed()]).map(|task| task.map(|()| K::NAME).boxed()).collect()
 }
 
-impl<K: Controlled> Start<K> {
-    fn run(self, context: &Arc<Context>) -> Vec<BoxFuture<'static, &'static str>> {
-        self.scopes.into_iter().map(|scope| scope.run(context.clone())).collect()
-    }
-}
-
-impl<K: Controlled> Scope<K> {
-    fn run(self, context: Arc<Context>) -> BoxFuture<'static, &'static str> {
-        let api: Api<DeserializeGuard<K>> = match &self.namespace {
-            Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-            None => Api::all(context.client.clone()),
+/// Keeps one scope's objects in the cache.
+async fn watch<K: Controlled>(context: Arc<Context>, number: usize, namespace: Option<String>) {
+    let api: Api<DeserializeGuard<K>> = match &namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    };
+    let mut sight = Sight::new(context.clone(), number, namespace);
+    let mut events = watcher(api, quorum_lists()).default_backoff().boxed();
+    loop {
+        let event = tokio::select! {
+            () = context.shutdown.cancelled() => return,
+            event = events.try_next() => event,
         };
-        let reader = self.writer.as_reader();
-        let mut sight = Sight::new(context.clone(), self.namespace.clone());
-        let stream = watcher(api, watcher::Config::default())
-            .default_backoff()
-            .try_filter_map(|event| std::future::ready(Ok(decoded(event))))
-            .inspect_ok(move |event| sight.see(event))
-            .reflect(self.writer)
-            .inspect_ok(move |event| {
-                if matches!(event, watcher::Event::InitDone) {
-                    self.filled.cancel();
-                }
-            })
-            .applied_objects();
-        let stop = context.shutdown.clone();
-        Controller::for_stream(stream, reader)
-            .with_config(controller::Config::default().concurrency(CONCURRENCY))
-            .reconcile_on(self.wakes)
-            .graceful_shutdown_on(async move { stop.cancelled().await })
-            .run(reconcile::<K>, |_, _: &Never, _| Action::await_change(), context)
-            .for_each(|outcome| async move {
-                match outcome {
-                    Ok(_) => {}
-                    Err(controller::Error::ObjectNotFound(object)) => debug!(%object, "gone before its pass"),
-                    Err(other) => warn!(error = %other, "a watch failed; trying again"),
-                }
-            })
-            .map(|()| K::NAME)
-            .boxed()
+        match event {
+            Ok(Some(event)) => decoded(&context, event).into_iter().for_each(|event| sight.see(event)),
+            Ok(None) => return,
+            Err(error) => warn!(%error, kind = K::NAME, "a watch failed; trying again"),
+        }
     }
 }
 
-/// A pass never fails outwardly: what went wrong decides when the object is looked at again.
-#[derive(Debug, thiserror::Error)]
-enum Never {}
+/// Plans every object whose time has come; ends when asked to, after the passes under way.
+async fn plan_all<K: Controlled>(context: Arc<Context>) {
+    // Plans look at all kinds; half-filled caches would show references missing that are there.
+    tokio::select! {
+        () = context.shutdown.cancelled() => return,
+        () = context.synced() => {}
+    }
+    let mut passes = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = context.shutdown.cancelled() => break,
+            (ticket, object) = K::cache(&context).next(), if passes.len() < CONCURRENCY => {
+                let context = context.clone();
+                passes.spawn(async move {
+                    let action = reconcile(object, &context).await;
+                    K::cache(&context).planned(ticket, action);
+                });
+            }
+            Some(ended) = passes.join_next(), if !passes.is_empty() => raise(ended),
+        }
+    }
+    while let Some(ended) = passes.join_next().await {
+        raise(ended);
+    }
+}
+
+/// A panic of a pass is the driver's own.
+fn raise(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Watches begin with a list that a quorum has agreed on, not with what some cache of the API server happens to hold: a new
+/// leader must see what the one before it wrote (rules.md *Which remote is mine*). It is kube's default, and stays so
+/// here whatever becomes of that.
+fn quorum_lists() -> watcher::Config {
+    watcher::Config { list_semantic: watcher::ListSemantic::MostRecent, ..watcher::Config::default() }
+}
 
 /// One object that cannot be decoded must not hide the others, so it is left out here and keeps what it had.
-fn decoded<K: Controlled>(event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+fn decoded<K: Controlled>(context: &Context, event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+    let gone = matches!(event, watcher::Event::Delete(_));
     let open = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(mut object) => {
-            object.meta_mut().managed_fields = None;
+        Ok(object) => {
+            context.decoded(object_key(&object), true);
             Some(object)
         }
         Err(invalid) => {
             let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
+            let key = ObjectKey::new(K::METRIC, namespace.unwrap_or_default(), name.unwrap_or_default());
+            context.decoded(key, gone);
             error!(kind = K::NAME, namespace, name, error = %invalid.error, "cannot read this object; correct or delete it");
             None
         }
@@ -215,13 +229,11 @@ fn decoded<K: Controlled>(event: watcher::Event<DeserializeGuard<K>>) -> Option<
     })
 }
 
-async fn reconcile<K: Controlled>(seen: Arc<K>, context: Arc<Context>) -> Result<Action, Never> {
-    // Plans look at all kinds; half-filled caches would show references missing that are there.
-    context.synced().await;
-    let object = K::cache(&context).latest(seen);
+/// A pass never fails outwardly: what went wrong decides when the object is looked at again.
+async fn reconcile<K: Controlled>(object: Arc<K>, context: &Arc<Context>) -> Action {
     let key = object_key(&*object);
     let span = debug_span!("pass", kind = K::NAME, namespace = %key.namespace, name = %key.name);
-    Ok(run_pass(object, key, &context).instrument(span).await)
+    run_pass(object, key, context).instrument(span).await
 }
 
 async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<Context>) -> Action {
@@ -229,10 +241,15 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
-    let outcome = K::pass(context, object.clone()).await;
+    // Also a pass that nothing but a wake has asked for is waited for: one that hangs must show.
+    context.health.waiting(&key);
+    // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
+    let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
+    let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
+        context.metrics.set_suspended(&key, K::is_suspended(context, &latest));
     }
     match outcome {
         Ok(done) => {
@@ -243,7 +260,13 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
             done.again.map_or_else(Action::await_change, Action::requeue)
         }
         Err(PassError::Gone) => Action::await_change(),
-        Err(PassError::Conflict) => conflicted(&*object, context).await,
+        Err(PassError::Later(wait)) => Action::requeue(wait),
+        // Not the object's failure: either the lease is renewed soon, or this process ends.
+        Err(PassError::Provider(CallError::Fenced)) => Action::requeue(context.timing.backoff.0),
+        Err(PassError::Conflict) => {
+            let wait = memory.conflicted(context.timing.conflict, context.timing.backoff.1);
+            conflicted(&*object, wait, context).await
+        }
         Err(error) => {
             context.metrics.reconciled(K::METRIC, Outcome::Failed);
             let wait = memory.failed(context.timing.backoff, error.retry_after(), Instant::now());
@@ -275,11 +298,11 @@ fn outcome_of(conditions: &[Condition]) -> Outcome {
 }
 
 /// Somebody else wrote first: read the object as it is now and plan again.
-async fn conflicted<K: Controlled>(object: &K, context: &Arc<Context>) -> Action {
+async fn conflicted<K: Controlled>(object: &K, wait: Duration, context: &Arc<Context>) -> Action {
     let writer = super::write::Writer { context, cache: K::cache(context) };
     match writer.read(object).await {
-        Ok(_) => Action::requeue(context.timing.conflict),
+        Ok(_) => Action::requeue(wait),
         Err(PassError::Gone) => Action::await_change(),
-        Err(_) => Action::requeue(context.timing.backoff.0),
+        Err(_) => Action::requeue(wait.max(context.timing.backoff.0)),
     }
 }

@@ -1,6 +1,5 @@
 //! What the driver must know of each kind, and whom an event of one kind concerns among the others.
 
-use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,16 +8,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use super::cache::{Cache, Kind};
+use super::cache::{Cache, Kind, Put};
 use super::context::Context;
 use super::driver::{Done, object_key};
 use super::error::PassError;
 use super::memory::Memories;
 use super::write::Writer;
-use super::{account, claims, endpoint, subscription, wakes};
-use crate::api::{ProviderAccount, Reason, WebhookEndpoint, WebhookSubscription};
+use super::{account, claims, endpoint, policy, subscription, wakes};
+use crate::api::{ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::Report;
-use crate::plan::pairs;
 use crate::runtime::metrics;
 
 /// A kind that has a controller.
@@ -36,6 +34,8 @@ pub trait Controlled: Kind + PartialEq {
     fn memories(context: &Context) -> &Memories<Self::Mind>;
     /// The stored conditions.
     fn conditions(object: &Self) -> &[Condition];
+    /// Whether the object is held back from writing at the provider.
+    fn is_suspended(context: &Context, object: &Self) -> bool;
     /// Observe, plan, execute, report.
     fn pass(context: &Arc<Context>, object: Arc<Self>) -> impl Future<Output = Result<Done, PassError>> + Send;
     /// Writes a first status if there is none: `Ready` exists from the first pass, also when that fails.
@@ -46,59 +46,86 @@ pub trait Controlled: Kind + PartialEq {
     fn deleted(context: &Context, object: &Self);
 }
 
-/// Looks at the events of one watch before they reach the cache.
+/// Takes the events of one watch into the cache and wakes whom they concern.
 pub struct Sight<K: Controlled> {
     context: Arc<Context>,
+    watch: usize,
     namespace: Option<String>,
-    /// UIDs of a list under way: what the watch knew and the list lacks was deleted while nobody watched.
-    listed: HashSet<String>,
+    /// Number of the present list: what the watch knew and the list lacks was deleted while nobody watched.
+    list: u64,
     kind: PhantomData<fn(K)>,
 }
 
 impl<K: Controlled> Sight<K> {
-    /// For the watch of one scope.
-    pub fn new(context: Arc<Context>, namespace: Option<String>) -> Self {
-        Self { context, namespace, listed: HashSet::new(), kind: PhantomData }
+    /// For the watch of one scope, by its number in the cache.
+    pub fn new(context: Arc<Context>, watch: usize, namespace: Option<String>) -> Self {
+        Self { context, watch, namespace, list: 0, kind: PhantomData }
     }
 
     /// One event.
-    pub fn see(&mut self, event: &Event<K>) {
+    pub fn see(&mut self, event: Event<K>) {
+        let cache = K::cache(&self.context);
         match event {
-            Event::Apply(object) => self.appeared(object),
-            Event::InitApply(object) => {
-                self.listed.extend(object.uid());
-                self.appeared(object);
-            }
-            Event::Delete(object) => self.vanished(object),
-            Event::Init => self.listed.clear(),
-            Event::InitDone => {
-                for object in K::cache(&self.context).seen_in(self.namespace.as_deref()) {
-                    if object.uid().is_some_and(|uid| !self.listed.contains(&uid)) {
-                        self.vanished(&object);
-                    }
+            Event::Apply(object) | Event::InitApply(object) => {
+                // What is known already came from a write of ours; the pass that wrote it has planned on it.
+                if let Put::News { before, now, replaced } = cache.see(pruned(object), self.list) {
+                    replaced.into_iter().for_each(|object| vanished(&self.context, &*object));
+                    appeared(&self.context, before.as_deref(), &*now);
+                    cache.wake(&now);
                 }
-                self.listed.clear();
+            }
+            Event::Delete(object) => {
+                if let Some(object) = cache.take(&object) {
+                    vanished(&self.context, &*object);
+                }
+            }
+            Event::Init => self.list += 1,
+            Event::InitDone => {
+                for object in cache.take_unlisted(self.namespace.as_deref(), self.list) {
+                    vanished(&self.context, &*object);
+                }
+                cache.fill(self.watch);
             }
         }
     }
+}
 
-    fn appeared(&self, object: &K) {
-        let before = K::cache(&self.context).seen(&object.namespace().unwrap_or_default(), &object.name_any());
-        if before.as_ref().is_none_or(|before| before.meta().generation != object.meta().generation) {
-            self.context.changed(object_key(object));
+/// Takes what the API server returned from a write or a read of ours into the cache and wakes whom it concerns.
+pub fn wrote<K: Controlled>(context: &Context, cache: &Cache<K>, object: K) -> Arc<K> {
+    match cache.wrote(pruned(object)) {
+        Put::Known(object) => object,
+        Put::News { before, now, .. } => {
+            appeared(context, before.as_deref(), &*now);
+            now
         }
-        K::applied(&self.context, before.as_deref(), object);
     }
+}
 
-    fn vanished(&self, object: &K) {
-        let uid = object.uid().unwrap_or_default();
-        K::memories(&self.context).forget(&uid);
-        K::cache(&self.context).forget(&uid);
-        self.context.metrics.remove_object(&object_key(object));
-        self.context.health.served(&object_key(object));
-        self.context.confirmed(&object_key(object));
-        K::deleted(&self.context, object);
+/// An object without what no pass looks at. It is never sent back whole: writes are patches of single fields.
+fn pruned<K: Controlled>(mut object: K) -> K {
+    let meta = object.meta_mut();
+    (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
+    meta.annotations = meta.annotations.take().and_then(|mut annotations| {
+        annotations.retain(|name, _| name == RECONCILE_REQUESTED_AT);
+        (!annotations.is_empty()).then_some(annotations)
+    });
+    object
+}
+
+fn appeared<K: Controlled>(context: &Context, before: Option<&K>, object: &K) {
+    if before.is_none_or(|before| before.meta().generation != object.meta().generation) {
+        context.changed(object_key(object));
     }
+    K::applied(context, before, object);
+}
+
+fn vanished<K: Controlled>(context: &Context, object: &K) {
+    K::memories(context).forget(&object.uid().unwrap_or_default());
+    let key = object_key(object);
+    context.metrics.remove_object(&key);
+    context.health.served(&key);
+    context.confirmed(&key);
+    K::deleted(context, object);
 }
 
 /// The first conditions of an object whose first pass failed.
@@ -147,6 +174,10 @@ macro_rules! controlled {
 impl Controlled for ProviderAccount {
     controlled!(ProviderAccount, account::AccountMemory, account, account_cache, account_memory);
 
+    fn is_suspended(_: &Context, object: &Self) -> bool {
+        policy::of_account(object).observe
+    }
+
     /// Its own pass tells the dependants.
     fn applied(_: &Context, _: Option<&Self>, _: &Self) {}
 
@@ -159,6 +190,10 @@ impl Controlled for ProviderAccount {
 
 impl Controlled for WebhookEndpoint {
     controlled!(WebhookEndpoint, endpoint::EndpointMind, endpoint, endpoint_cache, endpoint_memory);
+
+    fn is_suspended(context: &Context, object: &Self) -> bool {
+        object.spec.suspend || policy::of_endpoint(context, object).observe
+    }
 
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {
         if before.is_none_or(|before| subscription::link(before) != subscription::link(object)) {
@@ -178,6 +213,7 @@ impl Controlled for WebhookEndpoint {
         wakes::same_url(context, object);
         wakes::account_of(context, object);
         wakes::applied_on(context, object);
+        context.losses.forget(object.metadata.uid.as_deref().unwrap_or_default());
     }
 }
 
@@ -190,16 +226,38 @@ impl Controlled for WebhookSubscription {
         subscription_memory
     );
 
+    fn is_suspended(context: &Context, object: &Self) -> bool {
+        let namespace = object.namespace().unwrap_or_default();
+        let endpoint = context.endpoint_cache.get(&namespace, &object.spec.endpoint_ref.name);
+        object.spec.suspend || endpoint.is_some_and(|endpoint| policy::of_endpoint(context, &endpoint).observe)
+    }
+
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {
         let edited =
             before.map_or(!object.spec.active, |before| before.metadata.generation != object.metadata.generation);
         if edited {
             overlapping(context, before.unwrap_or(object), object);
         }
+        let Some(before) = before else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let Some(endpoint) = context.endpoint_cache.get(&namespace, &object.spec.endpoint_ref.name) else { return };
+        let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
+        let settled = !claims::is_settled(before, held) && claims::is_settled(object, held);
+        let gaps = endpoint.status.iter().flat_map(|status| &status.delivery_gaps);
+        let released = before.metadata.finalizers != object.metadata.finalizers;
+        if released || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {
+            wakes::wake(context, &*endpoint);
+        }
     }
 
     fn deleted(context: &Context, object: &Self) {
         overlapping(context, object, object);
+        let endpoint =
+            context.endpoint_cache.get(&object.namespace().unwrap_or_default(), &object.spec.endpoint_ref.name);
+        if let (Some(endpoint), Some(uid)) = (endpoint.and_then(|endpoint| endpoint.uid()), object.uid()) {
+            // What it had lost is nobody's any more.
+            context.losses.tell(&endpoint, &uid, &[], Timestamp::now());
+        }
     }
 }
 
@@ -214,10 +272,8 @@ fn overlapping(context: &Context, before: &WebhookSubscription, object: &Webhook
         if let Some(endpoint) = context.endpoint_cache.get(&namespace, name) {
             wakes::wake(context, &*endpoint);
         }
-        for sibling in claims::subscriptions(context, &namespace, name) {
-            if sibling.uid() != object.uid() && (pairs::overlap(&sibling, before) || pairs::overlap(&sibling, object)) {
-                wakes::wake(context, &*sibling);
-            }
+        for sibling in claims::overlapping(context, before, object, name) {
+            wakes::wake(context, &*sibling);
         }
     }
 }

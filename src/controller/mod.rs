@@ -6,6 +6,8 @@
 //! | `account`, `endpoint`, `subscription` | observe one kind and carry out its plan |
 //! | `accounts` | which accounts can be used, and the realm behind each |
 //! | `cache` | objects as last seen or last written, whichever is newer |
+//! | `found_by`, `index` | from a property to the objects that have it |
+//! | `queue` | which objects are to be planned, and when |
 //! | `memory` | what this process remembers per object, keyed by UID |
 //! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
 //! | `wakes` | from a change to exactly the objects concerned |
@@ -15,11 +17,15 @@
 //! | `events` | Kubernetes Events |
 //! | `claims` | which object holds which remote endpoint, which want the same URL |
 //! | `kinds` | what the driver must know of each kind, and whom its events concern |
+//! | `losses` | what subscriptions have lost, for the delivery gaps of their endpoint |
+//! | `policy` | what an account's spec allows its objects |
 //! | `observer` | looks at the remote side of a realm again and again |
 
 mod account;
 mod accounts;
 mod cache;
+#[cfg(test)]
+mod cache_tests;
 mod claims;
 mod context;
 mod definition;
@@ -27,9 +33,14 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+mod found_by;
+mod index;
 mod kinds;
+mod losses;
 mod memory;
 mod observer;
+mod policy;
+mod queue;
 mod request;
 mod secrets;
 mod subscription;

@@ -1,21 +1,23 @@
 //! From a change to exactly the objects concerned (rules.md *Mirror*).
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
 use super::accounts::{AccountName, RealmHandle};
 use super::claims;
 use super::context::Context;
+use super::found_by;
 use super::kinds::Controlled;
-use crate::api::WebhookEndpoint;
-use crate::plan::pairs::Sibling;
+use crate::api::{WebhookEndpoint, WebhookSubscription};
 use crate::provider::mirror::Changes;
-use crate::provider::model::canonical_url;
+use crate::provider::model::{RemoteId, RowKey, canonical_url};
 
 /// Wakes every endpoint and subscription of an account.
 pub fn dependants(context: &Context, account: &AccountName) {
-    for endpoint in context.endpoint_cache.of_namespace(&account.0) {
-        if endpoint.spec.account_ref.name == account.1 {
-            wake(context, &*endpoint);
-            subscriptions_of(context, &endpoint);
-        }
+    for endpoint in claims::endpoints_of(context, &account.0, &account.1) {
+        wake(context, &*endpoint);
+        subscriptions_of(context, &endpoint);
     }
 }
 
@@ -46,7 +48,7 @@ pub fn account_of(context: &Context, endpoint: &WebhookEndpoint) {
 /// Wakes the other endpoints with the same target URL: one of them may have the better right to it now.
 pub fn same_url(context: &Context, endpoint: &WebhookEndpoint) {
     let Some(url) = canonical_url(&endpoint.spec.target_url) else { return };
-    for other in context.endpoint_cache.all() {
+    for other in context.endpoint_cache.find(found_by::url(&url)) {
         let same = canonical_url(&other.spec.target_url).as_deref() == Some(&url);
         if same && other.metadata.uid != endpoint.metadata.uid {
             wake(context, &*other);
@@ -57,15 +59,9 @@ pub fn same_url(context: &Context, endpoint: &WebhookEndpoint) {
 /// Wakes subscriptions that still have something applied on the remote endpoint of an object that is gone.
 pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
     let Some(id) = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref()) else { return };
-    for subscription in
-        context.subscription_cache.of_namespace(endpoint.metadata.namespace.as_deref().unwrap_or_default())
-    {
-        let applied = subscription.status.as_ref().and_then(|status| status.applied.as_ref());
-        if applied.is_some_and(|applied| {
-            applied.endpoint_remote_id.as_ref() == Some(id) || applied.moving_endpoint_remote_ids.contains(id)
-        }) {
-            wake(context, &*subscription);
-        }
+    let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
+    for subscription in claims::applied_on(context, namespace, id) {
+        wake(context, &*subscription);
     }
 }
 
@@ -78,40 +74,75 @@ pub fn accounts_of(context: &Context, handle: &RealmHandle) {
     }
 }
 
+/// Plans an object again when its counters may be written: nothing but them has changed.
+fn count<K: Controlled>(context: &Context, object: &K) {
+    let memory = object.meta().uid.as_deref().and_then(|uid| K::memories(context).get(uid));
+    let due = memory.map_or(Ok(()), |memory| memory.counters_due(context.timing.plan.counters, Instant::now()));
+    K::cache(context).wake_within(object, due.err().unwrap_or_default());
+}
+
 /// Wakes whom a change of the mirror concerns.
 pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
-    accounts_of(context, handle);
-    for endpoint in claims::endpoints_in(context, handle) {
-        let id = endpoint.status.as_ref().and_then(|status| status.remote_id.as_deref());
-        let named = changes.endpoints.iter().any(|changed| claims::ids(&endpoint).any(|id| id == changed.as_str()));
-        let same_url =
-            !changes.urls.is_empty() && claims::urls(&endpoint).iter().any(|url| changes.urls.contains(url.as_str()));
-        let rows = id.is_some_and(|id| changes.pairs.iter().any(|(endpoint, _)| endpoint.as_str() == id));
-        if named || same_url || rows || changes.world {
-            wake(context, &*endpoint);
+    let Changes { endpoints, urls, pairs, practices, world } = changes;
+    if *world || *practices || !endpoints.is_empty() || !urls.is_empty() {
+        accounts_of(context, handle);
+    } else {
+        for (namespace, name) in handle.members() {
+            if let Some(account) = context.account_cache.get(&namespace, &name) {
+                count(context, &*account);
+            }
         }
-        if changes.practices || changes.world {
+    }
+    if *world || *practices {
+        for endpoint in claims::endpoints_in(context, handle) {
+            if *world {
+                wake(context, &*endpoint);
+            }
             subscriptions_of(context, &endpoint);
-        } else if rows {
-            declarers(context, handle, &endpoint, changes);
+        }
+    }
+    let holders = endpoints.iter().flat_map(|id| claims::holders_in(context, handle, id));
+    let at_urls = urls.iter().flat_map(|url| claims::with_url_in(context, handle, url));
+    let concerned: HashMap<_, _> =
+        holders.chain(at_urls).map(|endpoint| (endpoint.metadata.uid.clone(), endpoint)).collect();
+    for endpoint in concerned.values() {
+        wake(context, &**endpoint);
+    }
+    let mut rows: HashMap<&RemoteId, Vec<&RowKey>> = HashMap::new();
+    for (id, key) in pairs {
+        rows.entry(id).or_default().push(key);
+    }
+    for (id, keys) in rows {
+        for endpoint in claims::holders_in(context, handle, id) {
+            // An endpoint that goes may have waited for its rows to go.
+            match endpoint.metadata.deletion_timestamp {
+                Some(_) => wake(context, &*endpoint),
+                None => count(context, &*endpoint),
+            }
+            declarers(context, handle, &endpoint, &keys);
         }
     }
 }
 
-/// Wakes the subscriptions of an endpoint that declare a changed pair.
-fn declarers(context: &Context, handle: &RealmHandle, endpoint: &WebhookEndpoint, changes: &Changes) {
+/// Wakes the subscriptions of an endpoint that declare or have applied a changed pair. Those that are going find rows of
+/// practices that the key no longer reaches by their ids.
+fn declarers(context: &Context, handle: &RealmHandle, endpoint: &WebhookEndpoint, keys: &[&RowKey]) {
     let (Some(namespace), Some(name)) = (&endpoint.metadata.namespace, &endpoint.metadata.name) else { return };
-    let catalogue = handle.realm.provider().catalogue();
-    let id = endpoint.status.as_ref().and_then(|status| status.remote_id.as_deref());
-    let pairs: Vec<_> = handle.realm.read(|mirror| {
-        let here = changes.pairs.iter().filter(|(endpoint, _)| Some(endpoint.as_str()) == id);
-        here.filter_map(|(_, key)| mirror.practice_of(key).map(|practice| (practice.cloned(), key.clone()))).collect()
+    let (named, unreached) = handle.realm.read(|mirror| {
+        let practices = keys.iter().map(|key| (mirror.practice_of(key).map(Option::<&Arc<str>>::cloned), &*key.event));
+        let (named, unreached): (Vec<_>, Vec<_>) = practices.partition(|(practice, _)| practice.is_some());
+        (named, !unreached.is_empty())
     });
-    for subscription in claims::subscriptions(context, namespace, name) {
-        let sibling = Sibling { object: &subscription, older: false };
-        let concerned = pairs.iter().any(|(practice, key)| sibling.declares(practice.as_deref(), key, catalogue));
-        if concerned || subscription.metadata.deletion_timestamp.is_some() {
-            wake(context, &*subscription);
-        }
+    let mut found: Vec<Arc<WebhookSubscription>> = Vec::new();
+    for (practice, event) in named {
+        let practice = practice.flatten();
+        found.extend(claims::declarers(context, (namespace, name), practice.as_deref(), event));
+    }
+    if unreached {
+        found.extend(claims::going(context, namespace, name));
+    }
+    let concerned: HashMap<_, _> = found.into_iter().map(|found| (found.metadata.uid.clone(), found)).collect();
+    for subscription in concerned.values() {
+        wake(context, &**subscription);
     }
 }

@@ -6,16 +6,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
 mod admission;
+mod adoption;
 mod bad_input;
 mod binary;
 mod catalogue;
 mod counts;
 mod crash;
 mod deletion;
+mod deletion_ways_out;
+mod drift;
 mod edits;
 mod fault_bench;
 mod faults;
+mod frozen;
+mod gate;
 mod lease;
 mod lifecycle;
+mod outage;
 mod secrets;
 mod support;
+mod worlds;

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::api::IN_USE_FINALIZER;
 use crate::controller::context::Context;
+use crate::controller::found_by;
 use crate::controller::wakes;
 use crate::plan::endpoint::secret_name;
 
@@ -40,10 +41,18 @@ pub async fn watch(context: Arc<Context>, namespace: Option<String>) {
             Ok(Some(watcher::Event::Delete(secret))) => changed(&context, &secret, true).await,
             Ok(Some(watcher::Event::Init)) => relisted.clear(),
             Ok(Some(watcher::Event::InitApply(secret))) => {
-                relisted.insert((secret.namespace().unwrap_or_default(), secret.name_any()));
+                let name = (secret.namespace().unwrap_or_default(), secret.name_any());
+                // Of the thousands that a cluster may have, those that something here refers to.
+                let key = found_by::secret(&name.0, &name.1);
+                if !context.endpoint_cache.find(key).is_empty() || !context.account_cache.find(key).is_empty() {
+                    relisted.insert(name);
+                }
                 changed(&context, &secret, false).await;
             }
-            Ok(Some(watcher::Event::InitDone)) => vanished(&context, namespace.as_deref(), &relisted),
+            Ok(Some(watcher::Event::InitDone)) => {
+                vanished(&context, namespace.as_deref(), &relisted);
+                relisted = HashSet::new();
+            }
             Ok(None) => return,
             Err(error) => warn!(%error, "watching Secrets failed; trying again"),
         }
@@ -54,14 +63,17 @@ pub async fn watch(context: Arc<Context>, namespace: Option<String>) {
 async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bool) {
     let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
     let version = secret.resource_version().filter(|_| !gone);
-    for endpoint in context.endpoint_cache.of_namespace(&namespace) {
-        if secret_name(&endpoint) == name && context.endpoint_memory_outdated(&endpoint, version.as_deref()) {
+    let within = |own: Option<&String>| own.is_some_and(|own| *own == namespace);
+    for endpoint in context.endpoint_cache.find(found_by::secret(&namespace, &name)) {
+        let uses = within(endpoint.metadata.namespace.as_ref()) && secret_name(&endpoint) == name;
+        if uses && context.endpoint_memory_outdated(&endpoint, version.as_deref()) {
             wakes::wake(context, &*endpoint);
         }
     }
     let mut referred = false;
-    for account in context.account_cache.of_namespace(&namespace) {
-        if account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name) {
+    for account in context.account_cache.find(found_by::secret(&namespace, &name)) {
+        let within = within(account.metadata.namespace.as_ref());
+        if within && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name) {
             referred = true;
             if context.account_memory_outdated(&account, version.as_deref()) {
                 wakes::wake(context, &*account);

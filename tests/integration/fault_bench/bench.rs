@@ -107,7 +107,9 @@ pub fn every(scenario: Scenario, targets: &[Target], seed: u64) -> Vec<Plan> {
     for target in targets {
         for trouble in troubles::ALL.iter().filter(|trouble| trouble.fits(target)) {
             let takes_over = trouble.name == "old-leader-lands-last";
-            if takes_over != (scenario == Scenario::LeaderChange) {
+            // To whoever is told that there is nothing, there is nothing to adopt: it makes an endpoint, by the rules.
+            let hides = scenario == Scenario::Adopt && trouble.name == "nothing-listed";
+            if takes_over != (scenario == Scenario::LeaderChange) || hides {
                 continue;
             }
             plans.push(Plan { scenario, shots: vec![Shot { target: target.clone(), trouble }], seed });

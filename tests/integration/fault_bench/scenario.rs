@@ -20,6 +20,8 @@ pub enum Scenario {
     Edit,
     /// A GitOps rename of a subscription: the new object is applied, then the old one is pruned.
     Rename,
+    /// An endpoint that a person made, with rows, is taken over.
+    Adopt,
     /// Everything but the account is deleted.
     Delete,
     /// The namespace is deleted.
@@ -35,11 +37,12 @@ type Name = (&'static str, &'static str);
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Scale,
         Self::Edit,
         Self::Rename,
+        Self::Adopt,
         Self::Delete,
         Self::NamespaceDelete,
         Self::KeyChange,
@@ -53,6 +56,7 @@ impl Scenario {
             Self::Scale => "scale",
             Self::Edit => "edit",
             Self::Rename => "rename",
+            Self::Adopt => "adopt",
             Self::Delete => "delete",
             Self::NamespaceDelete => "namespace-delete",
             Self::KeyChange => "key-change",
@@ -68,7 +72,7 @@ impl Scenario {
     /// What is there before the act.
     pub fn before(self, world: &World, seed: u64) -> Vec<Value> {
         let mut objects = vec![world.secret(), world.account("default")];
-        if self == Self::Create {
+        if matches!(self, Self::Create | Self::Adopt) {
             return objects;
         }
         objects.extend([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events(3))]);
@@ -105,6 +109,15 @@ impl Scenario {
             Self::Rename => {
                 world.apply([subscription("renamed", "intake", &[SUNSHINE], &all[..3])]).await;
                 world.delete("WebhookSubscription", "one").await;
+            }
+            Self::Adopt => {
+                let portal = world.provider.edit();
+                let made = portal.create_endpoint(SimConfig::ORGANISATION, "https://hooks.example.com/intake");
+                // One of the declared pairs is there already.
+                portal.create_row(made.id, SUNSHINE, all[0].resource_type, all[0].event);
+                let mut adopting = endpoint("intake");
+                adopting["spec"]["adoption"] = json!("IfUnclaimed");
+                world.apply([adopting, subscription("one", "intake", &[SUNSHINE], &all[..3])]).await;
             }
             Self::Delete => {
                 for (kind, name) in self.deleted(seed) {

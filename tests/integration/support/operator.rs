@@ -28,6 +28,8 @@ pub struct Settings {
     pub timing: Timing,
     /// A connection to the API server on which nothing comes for this long is given up; 300 s in the real process.
     pub silence: Duration,
+    /// What it leads by.
+    pub lease: Lease,
 }
 
 /// A running operator.
@@ -68,7 +70,7 @@ impl Operator {
                     timing: settings.timing,
                     metrics: own_metrics,
                     health: own_health,
-                    lease: Lease::always(),
+                    lease: settings.lease,
                     shutdown: asked,
                 };
                 controller::run(config).await.map_err(|error| error.to_string())
