@@ -11,7 +11,7 @@ OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-we
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo build test faults control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ build: ## build the operator for release
 
 test: control-plane ## run every test, against a real API server
 	$(CARGO) test --workspace --locked
+
+faults: control-plane ## the whole bench of faults, up to an hour; writes docs/reliability.md (PLAN=...: one plan alone)
+	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' \
+		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
 
 control-plane: ## build the etcd and Kubernetes binaries that tests start (slow once, then cached)
 	$(CARGO) run --locked -p testbed --bin control-plane -- build

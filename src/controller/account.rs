@@ -23,7 +23,7 @@ use crate::plan::target;
 use crate::provider::base_url::BaseUrl;
 use crate::provider::gate::{Gate, GateConfig};
 use crate::provider::mirror::{Mirror, World};
-use crate::provider::nexhealth::{self, NexHealth, TokenTiming, check_api_key};
+use crate::provider::nexhealth::{self, NexHealth, check_api_key};
 use crate::provider::realm::{Realm, RealmKey};
 use crate::provider::{CallObserver, Provider};
 use crate::signing::SecretText;
@@ -264,7 +264,7 @@ fn join(
             base_url,
             api_key: key.clone(),
             api_version: Arc::from(block.api_version.as_str()),
-            token_timing: TokenTiming::default(),
+            token_timing: context.timing.tokens,
         };
         let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
         let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));

@@ -73,7 +73,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         some => some.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect(),
     };
     let context = Arc::new(Context {
-        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok()),
+        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), config.timing.kube_call),
         client: config.client,
         outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,

@@ -1,5 +1,7 @@
 //! Kubernetes Events, each also a log line. Publishing one never fails a pass: an API server that refuses Events must not stop the work.
 
+use std::time::Duration;
+
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use tracing::{debug, info, warn};
@@ -7,12 +9,17 @@ use tracing::{debug, info, warn};
 use crate::plan::Note;
 
 /// Publishes Events; one per process, because it folds repeats together.
-pub struct Events(Recorder);
+pub struct Events {
+    recorder: Recorder,
+    /// Longest that one may take. Passes wait for it, and an API server that never answers must not stop them.
+    deadline: Duration,
+}
 
 impl Events {
     /// Reports as this process.
-    pub fn new(client: Client, instance: Option<String>) -> Self {
-        Self(Recorder::new(client, Reporter { controller: "external-webhooks".into(), instance }))
+    pub fn new(client: Client, instance: Option<String>, deadline: Duration) -> Self {
+        let reporter = Reporter { controller: "external-webhooks".into(), instance };
+        Self { recorder: Recorder::new(client, reporter), deadline }
     }
 
     /// Publishes notes about an object.
@@ -31,8 +38,11 @@ impl Events {
                 action: note.action.to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.0.publish(&event, &object.object_ref(&())).await {
-                debug!(%error, "an Event was not taken");
+            let object = object.object_ref(&());
+            match tokio::time::timeout(self.deadline, self.recorder.publish(&event, &object)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(%error, "an Event was not taken"),
+                Err(_) => debug!("an Event was not taken in time"),
             }
         }
     }

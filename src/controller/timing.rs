@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::plan::PlanTiming;
 use crate::provider::http::CallLimits;
+use crate::provider::nexhealth::TokenTiming;
 use crate::provider::realm::RealmTiming;
 use crate::runtime::LeaseTiming;
 
@@ -16,6 +17,8 @@ pub struct Timing {
     pub realm: RealmTiming,
     /// Deadlines of provider calls.
     pub calls: CallLimits,
+    /// How long tokens are used, and how long a refused sign-in is believed.
+    pub tokens: TokenTiming,
     /// Overrides every account's `observeInterval`; `None` outside tests.
     pub observe_interval: Option<Duration>,
     /// First and longest pause of an object that fails.
@@ -46,6 +49,7 @@ impl Default for Timing {
             plan: PlanTiming::default(),
             realm: RealmTiming::default(),
             calls: CallLimits::default(),
+            tokens: TokenTiming::default(),
             observe_interval: None,
             backoff: (Duration::from_secs(1), Duration::from_secs(300)),
             probe: (Duration::from_secs(1), Duration::from_secs(60)),

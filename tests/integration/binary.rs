@@ -96,6 +96,27 @@ async fn runs_converges_and_stops_in_order() {
     world.finish().await;
 }
 
+/// What is not logged must happen all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn works_and_stops_without_a_log() {
+    let world = World::named("binary-silent").prepare().await;
+    world.apply([world.secret(), world.account("default"), endpoint("intake")]).await;
+    let own = world.cluster.namespace("binary-operator").await.unwrap();
+    world.cluster.install_operator_rbac(own.name()).await.unwrap();
+    let (_, kubeconfig) = world.cluster.service_account_client(own.name(), "external-webhooks").await.unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(["run", "--http-addr", "127.0.0.1:0", "--leader-elect=false"]);
+    command.args(["--namespace", world.namespace.name(), "--allowed-base-url", &world.provider.base_url()]);
+    command.env("KUBECONFIG", kubeconfig).env("RUST_LOG", "off").env_remove("POD_NAMESPACE");
+    let mut running = Running::start(command);
+    world.all_ready().await;
+    assert!(running.child.try_wait().unwrap().is_none(), "it runs until it is told to stop");
+    assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || running.child.wait().unwrap()).await.unwrap();
+    assert_eq!(ended.code(), Some(0));
+    world.finish().await;
+}
+
 #[test]
 fn bad_arguments_end_with_2_and_a_sentence() {
     for arguments in [&["run", "--http-addr", "nowhere"][..], &["run", "--allowed-base-url", "example.com"], &["walk"]]

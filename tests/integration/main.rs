@@ -16,6 +16,7 @@ mod deletion;
 mod deletion_ways_out;
 mod drift;
 mod edits;
+mod fault_bench;
 mod faults;
 mod frozen;
 mod gate;

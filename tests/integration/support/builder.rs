@@ -1,11 +1,13 @@
 //! How a world comes into being: the shared cluster, the usual provider, durations in milliseconds.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use external_webhooks::controller::Timing;
 use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
+use external_webhooks::provider::nexhealth::TokenTiming;
 use external_webhooks::provider::realm::RealmTiming;
 use external_webhooks::runtime::Lease;
 use testbed::control_plane::{ControlPlane, Options, shared};
@@ -61,6 +63,7 @@ pub fn brief_timing() -> Timing {
             suspect: ms(2000),
         },
         calls: CallLimits { deadline: ms(1500), write_deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
+        tokens: TokenTiming::default(),
         observe_interval: Some(ms(300)),
         backoff: (ms(10), ms(200)),
         probe: (ms(20), ms(200)),
@@ -80,6 +83,7 @@ pub struct WorldBuilder {
     name: &'static str,
     timing: Timing,
     provider: SimConfig,
+    logs: Logs,
     namespaced: bool,
     own_cluster: bool,
 }
@@ -94,6 +98,12 @@ impl WorldBuilder {
     /// Nothing is noticed by looking now and then: only watches wake the operator.
     pub fn watches_only(self) -> Self {
         self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
+    }
+
+    /// Logs less, for a test that runs a thousand times.
+    pub fn brief_logs(mut self) -> Self {
+        self.logs = Logs::brief();
+        self
     }
 
     /// The operator has the rights for its one namespace only, as with `--namespace`.
@@ -124,11 +134,12 @@ impl WorldBuilder {
             cluster.install_namespaced_rbac(own.name(), namespace.name()).await.unwrap();
             kubeconfig = cluster.service_account_client(own.name(), SERVICE_ACCOUNT).await.unwrap().1;
         }
-        let provider = Simulator::start(self.provider).await.unwrap();
+        let provider = Arc::new(Simulator::start(self.provider).await.unwrap());
         let settings = Settings {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],
             timing: self.timing,
+            silence: Duration::from_secs(300),
             lease: Lease::always(),
         };
         World {
@@ -139,7 +150,7 @@ impl WorldBuilder {
             namespace,
             settings,
             kubeconfig,
-            logs: Logs::default(),
+            logs: self.logs,
             operator: None,
             metrics: String::new(),
         }
@@ -161,6 +172,13 @@ impl World {
         provider.switches.rate_limit = None;
         let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
         provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider, namespaced: false, own_cluster: false }
+        WorldBuilder {
+            name,
+            timing: brief_timing(),
+            provider,
+            logs: Logs::default(),
+            namespaced: false,
+            own_cluster: false,
+        }
     }
 }

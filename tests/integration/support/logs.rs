@@ -6,22 +6,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Collected lines; clones share them.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<u8>>>);
+pub struct Logs {
+    lines: Arc<Mutex<Vec<u8>>>,
+    brief: bool,
+}
 
 impl Logs {
+    /// Without the traces of the crates below us, which cost more than all the rest of a run.
+    pub fn brief() -> Self {
+        Self { brief: true, ..Self::default() }
+    }
+
     /// A subscriber that writes here.
     pub fn dispatch(&self) -> Dispatch {
         let format = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::TRACE);
-        Dispatch::new(format.with_writer(self.clone()).finish())
+        let format = format.with_writer(self.clone()).finish();
+        if self.brief {
+            let own =
+                Targets::new().with_default(LevelFilter::INFO).with_target("external_webhooks", LevelFilter::TRACE);
+            return Dispatch::new(format.with(own));
+        }
+        Dispatch::new(format)
     }
 
     /// Everything so far.
     pub fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&lines).into_owned()
     }
 
@@ -37,7 +53,7 @@ impl Logs {
 
 impl io::Write for Logs {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
         Ok(line.len())
     }
 

@@ -12,6 +12,8 @@ mod world;
 
 pub use builder::{OPERATORS, cluster};
 pub use calls::{describe, tally};
+pub use operator::panics;
 pub use record::Object;
+pub use rules::breaches;
 pub use shapes::*;
 pub use world::{PATIENCE, World};

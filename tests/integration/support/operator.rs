@@ -26,6 +26,8 @@ pub struct Settings {
     pub allowed_base_urls: Vec<String>,
     /// All durations.
     pub timing: Timing,
+    /// A connection to the API server on which nothing comes for this long is given up; 300 s in the real process.
+    pub silence: Duration,
     /// What it leads by.
     pub lease: Lease,
 }
@@ -62,7 +64,7 @@ impl Operator {
                 .map_err(|error| error.to_string())?;
             let work = async {
                 let config = Config {
-                    client: client(&kubeconfig).await?,
+                    client: client(&kubeconfig, settings.silence).await?,
                     namespaces: vec![settings.namespace],
                     allowed_base_urls: settings.allowed_base_urls,
                     timing: settings.timing,
@@ -114,11 +116,14 @@ impl Drop for Operator {
     }
 }
 
-async fn client(kubeconfig: &Path) -> Result<kube::Client, String> {
+/// Set up as the real process does it.
+async fn client(kubeconfig: &Path, silence: Duration) -> Result<kube::Client, String> {
     let read = Kubeconfig::read_from(kubeconfig).map_err(|error| error.to_string())?;
     let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
     let mut config = config.map_err(|error| error.to_string())?;
     config.default_retry = false;
+    config.read_timeout = Some(silence);
+    config.reset_reader_on_write = true;
     kube::Client::try_from(config).map_err(|error| error.to_string())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -25,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// See the module.
 pub struct World {
     /// The provider.
-    pub provider: Simulator,
+    pub provider: Arc<Simulator>,
     /// What happened to our objects.
     pub recorder: Recorder,
     /// The shared cluster.
@@ -37,7 +38,8 @@ pub struct World {
     /// What the next operator is started with.
     pub settings: Settings,
     pub(super) logs: Logs,
-    pub(super) kubeconfig: PathBuf,
+    /// How the next operator reaches the cluster.
+    pub kubeconfig: PathBuf,
     pub(super) operator: Option<Operator>,
     /// Metrics pages of operators that have ended.
     pub(super) metrics: String,
@@ -80,6 +82,14 @@ impl World {
         if let Err(error) = operator.stop().await {
             panic!("the operator did not end well: {error}\n{}", self.report());
         }
+    }
+
+    /// Ends the operator in an orderly way, if one runs.
+    pub async fn end_operator(&mut self) -> Result<(), String> {
+        let Some(operator) = self.operator.take() else { return Ok(()) };
+        self.metrics.push_str(&operator.metrics.encode().unwrap());
+        operator.health.alive()?;
+        operator.stop().await
     }
 
     /// Applies objects, as a user does, and waits until the record has them.
@@ -287,7 +297,8 @@ impl World {
         assert!(panics.is_empty(), "the operator panicked: {panics:?}");
     }
 
-    async fn leaks(&self) -> Vec<String> {
+    /// Secrets found where they must not be.
+    pub async fn leaks(&self) -> Vec<String> {
         let events: Api<Event> = Api::namespaced(self.client.clone(), self.namespace.name());
         let events = events.list(&ListParams::default()).await.unwrap();
         let objects: Vec<String> = self.recorder.versions().iter().map(|object| object.value.to_string()).collect();

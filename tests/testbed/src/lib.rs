@@ -1,4 +1,6 @@
-//! Development crate: a real control plane and simulators of the providers, for tests, demo and benchmarks.
+//! Development crate: a real control plane, a proxy that breaks the way to it, and simulators of the providers, for
+//! tests, demo and benchmarks.
 
 pub mod control_plane;
+pub mod kube_proxy;
 pub mod nexhealth;

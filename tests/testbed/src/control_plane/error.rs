@@ -111,12 +111,12 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
 
-    pub(super) fn kube(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+    pub(crate) fn kube(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
         move |source| Self::Kube { what, source: Box::new(source) }
     }

@@ -29,6 +29,7 @@ pub use binaries::Binaries;
 pub use error::Error;
 pub use shared::shared;
 
+use crate::kube_proxy::KubeProxy;
 use files::Files;
 use launch::Ports;
 use process::Supervised;
@@ -126,6 +127,11 @@ impl ControlPlane {
         self.ports.server()
     }
 
+    /// A proxy of one's own before the API server, that breaks what it is told to break.
+    pub async fn proxy(&self) -> Result<KubeProxy, Error> {
+        KubeProxy::start(config(&self.files, self.ports, "")?).await
+    }
+
     /// `kubectl` as admin, of the server's version.
     pub fn kubectl(&self) -> Command {
         let mut command = Command::new(&self.binaries.kubectl);
@@ -148,6 +154,11 @@ impl ControlPlane {
         *running =
             Some(launch::api_server(&self.binaries, &self.files, self.ports, args, &self.admin(), timeout).await?);
         Ok(())
+    }
+
+    /// Sends a signal to etcd: `STOP` makes it stand still, `CONT` go on.
+    pub fn signal_etcd(&self, name: &str) -> Result<(), Error> {
+        self.etcd.signal(name)
     }
 
     /// Starts kube-controller-manager anew. The garbage collector learns of new kinds only every 30 s and at its start.

@@ -92,6 +92,13 @@ impl Supervised {
         self.wait();
     }
 
+    /// Sends a signal, such as `STOP`, to the server and the shell that keeps it.
+    pub(super) fn signal(&self, name: &str) -> Result<(), Error> {
+        let group = format!("-{}", self.shell.id());
+        let spawned = Command::new("kill").args([&format!("-{name}"), "--", &group]).status();
+        spawned.map(drop).map_err(|source| Error::Spawn { program: "kill".to_owned(), source })
+    }
+
     /// Tells the shell to kill the server and remove the folder; `wait` learns when it has.
     pub(super) fn release(&mut self) {
         self.lifeline = None;

@@ -21,7 +21,7 @@ mod portal;
 mod receiver;
 mod respond;
 mod routes;
-mod server;
+pub(crate) mod server;
 mod service;
 pub mod sign;
 mod simulator;
@@ -44,3 +44,5 @@ pub use switches::{
     PairCheck, RateLimit, SecretOnList, Switches, V2,
 };
 pub use world::{EndpointPatch, RowPatch};
+
+pub(crate) use respond::full;

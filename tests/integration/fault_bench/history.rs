@@ -1,0 +1,145 @@
+//! The provider's journal, replayed: who had what when, foreign things left aside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use testbed::nexhealth::{Actor, Change, Endpoint, Entry, Row};
+
+use super::scenario::Wanted;
+
+/// What was planted before anything began: nobody's of this cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Foreign {
+    /// Endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// Rows, on foreign endpoints and on ours.
+    pub rows: Vec<Row>,
+    /// Whether users delete the endpoint of ours that has foreign rows: then those go with it (rules.md *Deletion*).
+    pub host_goes: bool,
+}
+
+impl Foreign {
+    /// Whether the row is foreign.
+    pub fn has_row(&self, id: i64) -> bool {
+        self.rows.iter().any(|row| row.id == id)
+    }
+
+    /// Whether the row is foreign and must stay.
+    fn protects(&self, row: &Row) -> bool {
+        self.has_row(row.id) && (self.has_endpoint(row.endpoint_id) || !self.host_goes)
+    }
+
+    /// Whether the endpoint is foreign.
+    pub fn has_endpoint(&self, id: i64) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.id == id)
+    }
+}
+
+/// Practice and event.
+pub type Pair = (String, String);
+
+/// What the journal tells of our things.
+#[derive(Debug, Default)]
+pub struct History {
+    endpoints: BTreeMap<i64, Endpoint>,
+    rows: BTreeMap<i64, Row>,
+    /// For each pair of ours, the number of live rows after each change of it, with the number of the change.
+    pub live: BTreeMap<Pair, Vec<(u64, usize)>>,
+    /// Endpoints that calls made, and of them those that calls removed.
+    pub made: Vec<(u64, Endpoint)>,
+    /// Rows that calls made: number of the call, row.
+    pub rows_made: Vec<(u64, Row)>,
+    /// Changes of foreign things that calls made, in words.
+    pub trespass: Vec<String>,
+}
+
+impl History {
+    /// Replays a journal.
+    pub fn of(journal: &[Entry], foreign: &Foreign) -> Self {
+        let mut this = Self::default();
+        for entry in journal {
+            this.take(entry, foreign);
+        }
+        this
+    }
+
+    fn take(&mut self, entry: &Entry, foreign: &Foreign) {
+        let call = match entry.actor {
+            Actor::Call(call) => Some(call),
+            _ => None,
+        };
+        match &entry.change {
+            Change::EndpointCreated(endpoint) => {
+                self.endpoints.insert(endpoint.id, endpoint.clone());
+                self.made.extend(call.map(|call| (call, endpoint.clone())));
+            }
+            Change::EndpointPatched { after, .. } => {
+                self.suspect(call, foreign.has_endpoint(after.id), "patched a foreign endpoint");
+                self.endpoints.insert(after.id, after.clone());
+            }
+            Change::EndpointDeleted(endpoint) => {
+                self.suspect(call, foreign.has_endpoint(endpoint.id), "deleted a foreign endpoint");
+                self.endpoints.remove(&endpoint.id);
+            }
+            Change::RowCreated(row) => {
+                self.suspect(call, foreign.has_endpoint(row.endpoint_id), "made a row on a foreign endpoint");
+                self.rows.insert(row.id, row.clone());
+                self.rows_made.extend(call.map(|call| (call, row.clone())));
+            }
+            Change::RowPatched { after, .. } | Change::RowMoved { after, .. } => {
+                self.suspect(call, foreign.has_row(after.id), "changed a foreign row");
+                self.rows.insert(after.id, after.clone());
+            }
+            Change::RowDeleted(row) => {
+                self.suspect(call, foreign.protects(row), "deleted a foreign row");
+                self.rows.remove(&row.id);
+            }
+            Change::InstitutionAdded(_) | Change::InstitutionRemoved(_) => {}
+        }
+        self.count(entry.seq, foreign);
+    }
+
+    fn suspect(&mut self, call: Option<u64>, foreign: bool, what: &str) {
+        if let (Some(call), true) = (call, foreign) {
+            self.trespass.push(format!("call {call} {what}"));
+        }
+    }
+
+    fn count(&mut self, at: u64, foreign: &Foreign) {
+        let mut now: BTreeMap<Pair, usize> = self.live.keys().map(|pair| (pair.clone(), 0)).collect();
+        for row in self.rows.values().filter(|row| row.active && !foreign.has_row(row.id)) {
+            if self.endpoints.get(&row.endpoint_id).is_some_and(|endpoint| endpoint.active) {
+                *now.entry((row.subdomain.clone().unwrap_or_default(), row.event.clone())).or_default() += 1;
+            }
+        }
+        for (pair, live) in now {
+            let line = self.live.entry(pair).or_default();
+            if line.last().is_none_or(|(_, last)| *last != live) {
+                line.push((at, live));
+            }
+        }
+    }
+
+    /// What of ours there is now. Twins are told by the second part: the number of endpoints and of rows.
+    pub fn now(&self, foreign: &Foreign) -> (Wanted, (usize, usize)) {
+        let endpoints: Vec<&Endpoint> = self.endpoints.values().filter(|one| !foreign.has_endpoint(one.id)).collect();
+        let rows: Vec<&Row> = self.rows.values().filter(|row| !foreign.has_row(row.id)).collect();
+        let url =
+            |row: &Row| self.endpoints.get(&row.endpoint_id).map(|one| one.target_url.clone()).unwrap_or_default();
+        let wanted = Wanted {
+            endpoints: endpoints.iter().map(|one| (one.target_url.clone(), one.active)).collect(),
+            rows: rows
+                .iter()
+                .map(|row| (url(row), row.subdomain.clone().unwrap_or_default(), row.event.clone(), row.active))
+                .collect::<BTreeSet<_>>(),
+        };
+        (wanted, (endpoints.len(), rows.len()))
+    }
+
+    /// Foreign things that are no longer as they were planted.
+    pub fn harmed(&self, foreign: &Foreign) -> Vec<String> {
+        let endpoints = foreign.endpoints.iter().filter(|one| self.endpoints.get(&one.id) != Some(one));
+        let rows = foreign.rows.iter().filter(|row| foreign.protects(row) && self.rows.get(&row.id) != Some(row));
+        let endpoints = endpoints.map(|one| format!("foreign endpoint {} is not as it was", one.id));
+        endpoints.chain(rows.map(|row| format!("foreign row {} is not as it was", row.id))).collect()
+    }
+}
