@@ -185,9 +185,10 @@ async fn find(
         Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
         None => match handle.realm.read(Mirror::world) {
             World::Trusted => AccountFinding::Authenticated,
-            World::Suspect | World::Unwitnessed => {
-                AccountFinding::ScopeSuspect { fingerprint: known.map(|scope| scope.fingerprint.clone()) }
-            }
+            World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect {
+                fingerprint: known.map(|scope| scope.fingerprint.clone()),
+                same_practices: handle.realm.read(|mirror| mirror.witnesses().sample),
+            },
             World::Unknown => AccountFinding::Unavailable { cause: "no list has come in yet".to_owned() },
         },
     };
