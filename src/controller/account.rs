@@ -86,7 +86,9 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if let (AccountFinding::Authenticated | AccountFinding::ScopeSuspect { .. }, Some(handle)) = (&finding, &realm) {
         count(context, &object, handle, &mut status);
     }
-    let again = outage_end(context, realm.as_deref());
+    // No watch tells of rights that come back.
+    let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
+    let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).min();
     context.metrics.set_unclaimed_endpoints(
         &super::driver::object_key(&*object),
         status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),

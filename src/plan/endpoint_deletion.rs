@@ -172,7 +172,19 @@ fn remove(input: &EndpointInput<'_>, draft: Draft<'_>, id: &RemoteId) -> Endpoin
     };
     match &input.memory.rows_in_the_way {
         None => draft.step(EndpointStep::ListRows(id.clone())),
-        Some(rows) if !rows.is_empty() => draft.step(EndpointStep::DeleteRows(rows.clone())),
+        Some(rows) if !rows.is_empty() => {
+            let tried = input.memory.rows_tried.map(|tried| elapsed(tried, input.now));
+            match tried.map(|since| input.timing.retry_rows.saturating_sub(since)).filter(|left| !left.is_zero()) {
+                None => draft.step(EndpointStep::DeleteRows(rows.clone())),
+                Some(left) => {
+                    let message = format!(
+                        "the provider refuses to delete remote endpoint {id} (HTTP {}), and still lists subscriptions on it that it said were deleted; it is tried again soon. {WAY_OUT}",
+                        refusal.status
+                    );
+                    blocked(draft, Reason::RemoteNotDeleted, &message, Some(left))
+                }
+            }
+        }
         Some(_) => {
             let message = format!(
                 "the provider refuses to delete remote endpoint {id} (HTTP {}): delete it there. {WAY_OUT}",

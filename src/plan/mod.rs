@@ -57,6 +57,8 @@ pub struct PlanTiming {
     /// In which time three corrections of one field are a fight, and how long it is then left alone (rules.md *Which remote
     /// is mine*: 30 min, 6 h).
     pub contended: (Duration, Duration),
+    /// Between two attempts to delete rows that hold up their endpoint although their deletion was confirmed.
+    pub retry_rows: Duration,
     /// How long a practice that the key no longer reaches loses nothing (rules.md *Pairs*: 24 h).
     pub unreachable: Duration,
 }
@@ -74,6 +76,7 @@ impl Default for PlanTiming {
             reactivation_reset: Duration::from_secs(24 * 3600),
             failing: Duration::from_secs(48 * 3600),
             contended: (Duration::from_secs(1800), Duration::from_secs(6 * 3600)),
+            retry_rows: Duration::from_secs(60),
             unreachable: Duration::from_secs(24 * 3600),
         }
     }

@@ -7,6 +7,9 @@ use crate::provider::model::{RemoteId, RemoteRow, RowKey};
 /// Most calls in one batch: small enough to look again soon, large enough to keep the gate busy.
 pub const BATCH: usize = 64;
 
+/// The status of a refusal that is none: the provider answered a POST with success and made something else.
+pub const MADE_OTHERWISE: u16 = 201;
+
 /// One call on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowCall {

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::condition::{Is, Report, Verdict, bounded};
 use super::nearest::did_you_mean_event;
 use super::pairs::Item;
+use super::row_calls::MADE_OTHERWISE;
 use crate::api::condition::ItemReason;
 use crate::api::subscription::ItemFailure;
 use crate::api::{ConditionType, Reason, WebhookSubscriptionSpec};
@@ -44,6 +45,10 @@ impl Failure {
 
     /// A refusal by the provider.
     pub fn refused(item: &Item, refusal: Refusal) -> Self {
+        if refusal.status == MADE_OTHERWISE {
+            let message = "the provider made a subscription for another practice, resourceType or event than asked for, which was taken back: check the event's name and resourceType against the provider's own";
+            return Self::new(item, ItemReason::Rejected, message);
+        }
         let advice = match refusal.status {
             403 => "the key may not use this event for this practice: have it granted by the provider, or remove it",
             _ => "check the event's name and resourceType, or whether the provider offers it to this key",

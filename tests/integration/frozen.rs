@@ -18,7 +18,7 @@ async fn under_observe_nothing_is_written_and_everything_is_said() {
     let mark = world.provider.mark();
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     let object = world.says("WebhookEndpoint", "intake", "False/ObserveOnly").await;
-    assert_eq!((object.said("Stalled"), object.said("Reconciling")), ("absent".into(), "absent".into()));
+    assert_eq!((object.said("Stalled"), object.said("Reconciling")), ("-/-".into(), "-/-".into()));
     let plan = object.status()["plan"].to_string();
     assert!(plan.contains("create a remote endpoint that delivers to https://hooks.example.com/intake"), "{plan}");
     let object = world.says("WebhookSubscription", "one", "False/ObserveOnly").await;

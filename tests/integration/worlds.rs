@@ -8,12 +8,13 @@ use testbed::nexhealth::{ApiKey, Institution, Mode, Organisation};
 use crate::support::{SUNSHINE, World, endpoint, events, pairs, secret, subscription};
 
 const OTHER: &str = "canary-key-other-organisation-01";
+const RIVER: &str = "river-dental";
 
 fn with_another_organisation(config: &mut testbed::nexhealth::SimConfig) {
     let mut other: Organisation = config.organisations[0].clone();
     other.name = "another".into();
     other.keys = vec![ApiKey::new("main", OTHER, Mode::Production)];
-    other.institutions = vec![Institution::new(900, SUNSHINE, "Another Sunshine")];
+    other.institutions = vec![Institution::new(900, RIVER, "River Dental")];
     config.organisations.push(other);
 }
 
@@ -38,6 +39,8 @@ async fn a_key_of_another_organisation_writes_nothing_until_a_person_accepts_it(
     world.apply([accepted]).await;
     world.gone("WebhookEndpoint", "b").await;
     world.ready("WebhookEndpoint", "a").await;
+    world.says("WebhookSubscription", "one", "False/Rejected").await;
+    world.apply([subscription("one", "a", &[RIVER], &events)]).await;
     world.ready("WebhookSubscription", "one").await;
     let account = world.ready("ProviderAccount", "default").await;
     assert_ne!(account.status()["scope"]["fingerprint"], json!(fingerprint), "it counts once");
@@ -64,5 +67,25 @@ async fn everything_gone_at_once_is_held_and_then_made_again() {
     let first = world.provider.calls_since(mark).into_iter().find(|call| call.is_write()).unwrap();
     assert!(first.at.duration_since(wiped).as_millis() >= 2300, "held: {:?}", first.at.duration_since(wiped));
     world.assert_writes(mark, [("POST endpoint", 2), ("POST row", 2)]);
+    world.finish().await;
+}
+
+/// A provider that makes something else than asked for must not be asked again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_is_made_for_something_else_is_taken_back_once() {
+    // The other organisation has a practice of the same name, and the simulator takes the first it finds.
+    let twins = |config: &mut testbed::nexhealth::SimConfig| {
+        with_another_organisation(config);
+        config.organisations[1].institutions = vec![Institution::new(900, SUNSHINE, "Another Sunshine")];
+    };
+    let mut world = World::named("made-otherwise").provider(twins).prepare().await;
+    world.start_operator();
+    world.apply([secret("nexhealth", OTHER), world.account("default")]).await;
+    let mark = world.provider.mark();
+    world.apply([endpoint("a"), subscription("one", "a", &[SUNSHINE], &events(1))]).await;
+    world.says("WebhookSubscription", "one", "False/Rejected").await;
+    world.rounds(3).await;
+    world.assert_writes(mark, [("POST endpoint", 1), ("POST row", 1), ("DELETE row", 1)]);
+    assert!(world.provider.rows().is_empty());
     world.finish().await;
 }

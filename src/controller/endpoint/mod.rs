@@ -181,6 +181,7 @@ impl Pass<'_> {
                 }
                 let mut mind = self.memory.plan();
                 mind.plan.rows_in_the_way = Some(Vec::new());
+                mind.plan.rows_tried = Some(Timestamp::now());
                 mind.plan.delete_refused = None;
             }
             (EndpointStep::PublishSecret(id), Some(realm)) => self.publish(&realm, id).await?,
@@ -315,7 +316,10 @@ impl Pass<'_> {
             Ok(()) => _ = self.memory.plan().deleted.insert(id.clone(), realm.read(Mirror::now)),
             Err(CallError::NotFound) => realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?,
             Err(CallError::Rejected { status }) => {
-                self.memory.plan().plan.delete_refused = Some(Refusal { status, at: Timestamp::now() });
+                let mut mind = self.memory.plan();
+                mind.plan.delete_refused = Some(Refusal { status, at: Timestamp::now() });
+                // What was in the way before is not what is in the way now.
+                mind.plan.rows_in_the_way = None;
             }
             Err(error) => return Err(error.into()),
         }

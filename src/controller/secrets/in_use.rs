@@ -35,7 +35,13 @@ pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) ->
     if used {
         return Ok(());
     }
-    let Some(secret) = super::read(context, namespace, name).await? else { return Ok(()) };
+    let secret = match super::read(context, namespace, name).await {
+        Ok(Some(secret)) => secret,
+        Ok(None) => return Ok(()),
+        // Released as soon as the namespace was seen going, before our rights ended.
+        Err(PassError::Forbidden) if namespace_is_going(context, namespace).await? => return Ok(()),
+        Err(error) => return Err(error),
+    };
     take_off(context, &secret).await
 }
 

@@ -11,7 +11,7 @@ use super::observe::Surroundings;
 use crate::controller::claims;
 use crate::controller::error::PassError;
 use crate::plan::contention::Field;
-use crate::plan::row_calls::{RowCall, SwitchCause};
+use crate::plan::row_calls::{MADE_OTHERWISE, RowCall, SwitchCause};
 use crate::plan::subscription::EndpointLink;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
@@ -108,12 +108,23 @@ impl Pass<'_> {
                 // What is not new was there before and is repaired (rules.md *Gate*).
                 let fresh = self.memory.plan().plan.fresh.contains(key);
                 let errand = Errand::new(if fresh { Lane::Creates } else { Lane::Repairs });
-                let made = errand.run(realm.create_row(&new, key.practice.clone())).await.map(drop);
-                if made == Err(CallError::NotFound) {
-                    // A 404 orders a list: of endpoints, where this one's own object finds out.
-                    realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+                match errand.run(realm.create_row(&new, key.practice.clone())).await {
+                    // Nothing was sent: another pass has the claim.
+                    Ok(None) => Ok(()),
+                    Ok(Some(made)) if made.key() == *key && made.endpoint == *endpoint => Ok(()),
+                    // Not what was asked for, and it would be asked for again and again: what was made by this very call is
+                    // taken back, and the pair counts as refused.
+                    Ok(Some(other)) => {
+                        realm.delete_row(&other).await?;
+                        Err(CallError::Rejected { status: MADE_OTHERWISE })
+                    }
+                    Err(CallError::NotFound) => {
+                        // A 404 orders a list: of endpoints, where this one's own object finds out.
+                        realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+                        Err(CallError::NotFound)
+                    }
+                    Err(error) => Err(error),
                 }
-                made
             }
             RowCall::Move { row, to, practice } => {
                 let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };

@@ -122,4 +122,6 @@ pub struct EndpointMemory {
     pub delete_refused: Option<Refusal>,
     /// Rows of the held endpoint, listed because deleting it was refused.
     pub rows_in_the_way: Option<Vec<RemoteRow>>,
+    /// When rows in the way were last deleted.
+    pub rows_tried: Option<Timestamp>,
 }

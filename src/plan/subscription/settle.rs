@@ -10,6 +10,7 @@ use crate::api::subscription::Applied;
 use crate::api::{Reason, WebhookSubscriptionStatus};
 use crate::plan::Refusal;
 use crate::plan::condition::Report;
+use crate::plan::pairs;
 use crate::plan::reactivation;
 use crate::plan::subscription_report::{Failure, settled_report};
 use crate::provider::model::RemoteId;
@@ -26,10 +27,15 @@ impl Work<'_> {
     /// Nothing left to call: what is declared is what is applied, unless something is not yet taken back.
     pub(super) fn settle(&self, mut draft: Draft<'_>, found: Found, pending: bool, off: Off) -> SubscriptionPlan {
         let left_behind = found.stuck.is_some() || !self.input.old.unreachable.is_empty();
+        // rules.md *Pairs*: `applied` is what is not yet wholly taken back. A DELETE's 2xx alone is no proof; the list of the
+        // next round is, and until then nothing but the status waits.
+        let unproven = !self.rows.settled(self.remote_id) || !self.input.old.unsettled.is_empty();
+        let wider = draft.status.applied.as_ref().is_some_and(|applied| !pairs::covers(self.new, applied));
+        let waits_for_proof = unproven && wider && !draft.is_frozen();
         draft.status.applied = match draft.status.applied.take() {
             // Nothing was announced, so nothing is taken over either.
             applied if draft.is_frozen() => applied,
-            Some(wider) if left_behind => Some(Applied { active: self.new.active, ..wider }),
+            Some(wider) if left_behind || waits_for_proof => Some(Applied { active: self.new.active, ..wider }),
             _ => Some(self.new.clone()),
         };
         let silent = match &self.input.link {
@@ -37,8 +43,8 @@ impl Work<'_> {
             _ => None,
         };
         let mut report = settled_report(self.items.len(), &found.failures, silent);
-        let mut again =
-            [self.retry(), found.contended, pending.then_some(self.input.observe_interval)].into_iter().flatten().min();
+        let look = (pending || waits_for_proof).then_some(self.input.observe_interval);
+        let mut again = [self.retry(), found.contended, look].into_iter().flatten().min();
         if let Off::Waits(wait) = off {
             again = again.into_iter().chain(wait).min();
             let policy = match &self.input.link {

@@ -126,6 +126,7 @@ prop_compose! {
             refused: refused.map(refusal),
             delete_refused: delete_refused.map(refusal),
             rows_in_the_way: in_the_way.map(|count| vec![row("1", "7", "a", "patient_created"); count]),
+            rows_tried: lost.map(at),
             corrections: Corrections::default(),
             reactivated: lost.map(at),
         }
