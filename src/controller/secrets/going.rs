@@ -85,5 +85,9 @@ async fn our_rights_end_with_it(context: &Context) -> Result<bool, PassError> {
 fn mark(context: &Context, namespace: &str, going: bool) -> bool {
     let mut known: std::sync::MutexGuard<'_, HashSet<String>> =
         context.going_namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-    if going { known.insert(namespace.to_owned()) } else { known.remove(namespace) && false }
+    if going {
+        return known.insert(namespace.to_owned());
+    }
+    known.remove(namespace);
+    false
 }
