@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::{EndpointInput, EndpointPlan, EndpointStep, SecretView, progressing, published, rejected, secret_name};
 use crate::api::endpoint::{GapCause, Reactivation, SigningSecretStatus, SubscriptionCounts};
 use crate::api::{ConditionType, Reason};
-use crate::plan::condition::{Is, Report, Verdict, find};
+use crate::plan::condition::{Is, Report, Verdict, find, kept};
 use crate::plan::contention::Field;
 use crate::plan::create::{self, Intent};
 use crate::plan::gaps::{self, Loss};
@@ -150,9 +150,10 @@ fn switched_off(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> bool {
         return false;
     }
     let conditions = input.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    find(conditions, ConditionType::Active).is_some_and(|active| {
-        active.observed_generation == input.object.metadata.generation && active.reason != Reason::AsDeclared.as_str()
-    })
+    // A reason that this version does not know says nothing.
+    let known = kept(conditions, ConditionType::Active).is_some_and(|active| active.reason != Reason::AsDeclared);
+    let found = find(conditions, ConditionType::Active).and_then(|active| active.observed_generation);
+    known && found == input.object.metadata.generation
 }
 
 /// Good lists lack the held id (rules.md *Absence*).
