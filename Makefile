@@ -5,13 +5,16 @@ CARGO_DENY_VERSION := 0.20.2
 # The version is part of the path, so that a new one is built when it changes.
 CARGO_DENY_ROOT := $(CURDIR)/.cache/tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+CARGO_MUTANTS_VERSION := 27.1.0
+CARGO_MUTANTS_ROOT := $(CURDIR)/.cache/tools/cargo-mutants-$(CARGO_MUTANTS_VERSION)
+CARGO_MUTANTS := $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
 OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-webhooks --
 
 # What the demo runs: one build for all, so that no crate is built twice with other features.
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test faults control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo build test faults mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +32,14 @@ test: control-plane ## run every test, against a real API server
 faults: control-plane ## the whole bench of faults, up to an hour; writes docs/reliability.md (PLAN=...: one plan alone)
 	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' \
 		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
+
+mutants: $(CARGO_MUTANTS) ## change the plans and the mirror in every small way and see whether a test notices (hours; FILE=src/...: one file)
+	PROPTEST_CASES=200 $(CARGO_MUTANTS) mutants --package external-webhooks --jobs 2 --output target $(if $(FILE),--file $(FILE))
+
+$(CARGO_MUTANTS):
+	CARGO_TARGET_DIR=$(CARGO_MUTANTS_ROOT)/target \
+		$(CARGO) install cargo-mutants --locked --version $(CARGO_MUTANTS_VERSION) --root $(CARGO_MUTANTS_ROOT)
+	rm -rf $(CARGO_MUTANTS_ROOT)/target
 
 control-plane: ## build the etcd and Kubernetes binaries that tests start (slow once, then cached)
 	$(CARGO) run --locked -p testbed --bin control-plane -- build

@@ -86,7 +86,9 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if let (AccountFinding::Authenticated | AccountFinding::ScopeSuspect { .. }, Some(handle)) = (&finding, &realm) {
         count(context, &object, handle, &mut status);
     }
-    let again = outage_end(context, realm.as_deref());
+    // No watch tells of rights that come back.
+    let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
+    let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).min();
     context.metrics.set_unclaimed_endpoints(
         &super::driver::object_key(&*object),
         status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),
@@ -183,9 +185,10 @@ async fn find(
         Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
         None => match handle.realm.read(Mirror::world) {
             World::Trusted => AccountFinding::Authenticated,
-            World::Suspect | World::Unwitnessed => {
-                AccountFinding::ScopeSuspect { fingerprint: known.map(|scope| scope.fingerprint.clone()) }
-            }
+            World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect {
+                fingerprint: known.map(|scope| scope.fingerprint.clone()),
+                same_practices: handle.realm.read(|mirror| mirror.witnesses().sample),
+            },
             World::Unknown => AccountFinding::Unavailable { cause: "no list has come in yet".to_owned() },
         },
     };

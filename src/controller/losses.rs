@@ -10,9 +10,12 @@ use super::memory::lock;
 use crate::api::endpoint::GapCause;
 use crate::plan::gaps::Loss;
 
-/// Losses by UID of the endpoint object, then by UID of the subscription object and cause.
+/// Losses by UID of the endpoint object.
 #[derive(Default)]
-pub struct Losses(Mutex<HashMap<String, HashMap<(String, GapCause), Loss>>>);
+pub struct Losses(Mutex<HashMap<String, OfEndpoint>>);
+
+/// By UID of the subscription object and cause.
+type OfEndpoint = HashMap<(String, GapCause), Loss>;
 
 impl Losses {
     /// What a pass over a subscription has found: a loss that it no longer names is repaired. Answers whether that is news

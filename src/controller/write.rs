@@ -106,6 +106,12 @@ impl<K: Controlled> Writer<'_, K> {
     }
 }
 
+/// Whether a person should hear of it although it may end by itself: events are lost meanwhile, or may soon be.
+fn is_loud(reason: &str) -> bool {
+    let loud = [Reason::ScopeSuspect, Reason::SwitchedOffRemotely, Reason::SecretMissing, Reason::ProviderUnavailable];
+    loud.iter().any(|loud| loud.as_str() == reason)
+}
+
 /// A change of `Ready`: a log line, or the Event (which is one too) where only a person will help.
 fn tell<K: Controlled>(before: &K, after: &K) -> Option<Note> {
     let ready = |object: &K| find(K::conditions(object), ConditionType::Ready).cloned();
@@ -113,7 +119,7 @@ fn tell<K: Controlled>(before: &K, after: &K) -> Option<Note> {
     if ready(before).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
         return None;
     }
-    if is_true(K::conditions(after), ConditionType::Stalled) {
+    if is_true(K::conditions(after), ConditionType::Stalled) || now.status == "False" && is_loud(&now.reason) {
         let reason = Reason::ALL.iter().find(|reason| reason.as_str() == now.reason)?;
         return Some(Note::warning(reason.as_str(), "Reconcile", now.message));
     }

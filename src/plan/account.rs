@@ -47,6 +47,8 @@ pub enum AccountFinding {
     ScopeSuspect {
         /// Of the world that was known.
         fingerprint: Option<String>,
+        /// Whether the key still reaches the practices that were known, and only the endpoints have gone.
+        same_practices: bool,
     },
     /// All is well.
     Authenticated,
@@ -88,7 +90,11 @@ impl AccountFinding {
                     "the provider refuses to list what the key reaches (HTTP {status}): check spec.nexHealth.apiVersion and what the key may do"
                 ),
             ),
-            Self::ScopeSuspect { fingerprint } => {
+            Self::ScopeSuspect { same_practices: true, .. } => Report::waiting(
+                Reason::ScopeSuspect,
+                "every endpoint that was known has gone from the provider at once, although the key reaches the same practices: nothing is written for half an hour, in case that is a mistake there; then what is declared is made again by itself. To have it made now, set spec.acceptScope to status.scope.fingerprint",
+            ),
+            Self::ScopeSuspect { fingerprint, same_practices: false } => {
                 let accept = fingerprint.as_ref().map(|fingerprint| {
                     format!(", or, if what it shows now is right, set spec.acceptScope to status.scope.fingerprint ({fingerprint:?})")
                 });

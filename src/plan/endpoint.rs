@@ -110,7 +110,8 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         return draft.rest(Report::stalled(Reason::Conflict, message), None);
     }
     let held = input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER);
-    if !held && !(draft.is_frozen() && draft.has_nothing()) {
+    let only_looks = draft.is_frozen() && draft.has_nothing();
+    if !held && !only_looks {
         return draft.step(EndpointStep::AddFinalizer);
     }
     if !input.remote.listed {

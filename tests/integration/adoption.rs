@@ -64,10 +64,11 @@ async fn of_several_candidates_a_person_chooses() {
     world.apply([adopting(json!({"adoptRemoteId": second.id.to_string()}))]).await;
     let object = world.ready("WebhookEndpoint", "intake").await;
     assert_eq!(object.status()["remoteId"], second.id.to_string());
+    let first_id = first.id.to_string();
     world
         .until("the other one is reported", |world| {
             let account = world.recorder.get("ProviderAccount", "default").unwrap();
-            account.status()["unclaimed"][0]["id"] == first.id.to_string()
+            account.status()["unclaimed"][0]["id"].as_str() == Some(first_id.as_str())
         })
         .await;
     world.assert_writes(mark, []);

@@ -93,6 +93,7 @@ async fn what_the_provider_switched_off_is_switched_on_again_with_its_rows() {
     world.provider.edit().set_endpoint_active(held.id, false).unwrap();
     let off = world.says("WebhookEndpoint", "intake", "False/SwitchedOffRemotely").await;
     assert_eq!(off.said("Active"), "False/SwitchedOffRemotely");
+    world.until_event("intake", "SwitchedOffRemotely").await;
     world.says("WebhookSubscription", "one", "False/EndpointInactive").await;
     let object = world.ready("WebhookEndpoint", "intake").await;
     assert_eq!(object.status()["reactivation"]["attempts"], 1);

@@ -61,7 +61,9 @@ async fn everything_gone_at_once_is_held_and_then_made_again() {
         assert!(world.provider.edit().delete_endpoint(remote.id));
     }
     let wiped = jiff::Timestamp::now();
-    world.says("ProviderAccount", "default", "False/ScopeSuspect").await;
+    let account = world.says("ProviderAccount", "default", "False/ScopeSuspect").await;
+    assert!(account.message("Ready").contains("made again by itself"), "{}", account.message("Ready"));
+    world.until_event("default", "ScopeSuspect").await;
     world.until("made again", |world| world.has_exactly(&pairs(&[SUNSHINE], &events))).await;
     world.all_ready().await;
     let first = world.provider.calls_since(mark).into_iter().find(|call| call.is_write()).unwrap();

@@ -130,7 +130,7 @@ fn ambiguous(several: &[RemoteId]) -> Report {
 
 fn claimed_elsewhere(id: &RemoteId) -> Report {
     let message = format!(
-        "remote endpoint {id} has this target URL and is held by another WebhookEndpoint, under another account that sees the same organisation; a second one would deliver each event twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
+        "remote endpoint {id} has this target URL and another WebhookEndpoint holds it, perhaps under another account that sees the same organisation; a second one would deliver each event twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
     );
     Report::stalled(Reason::Conflict, message)
 }

@@ -58,8 +58,8 @@ impl Work<'_> {
                 let since = before.get(&row.id).copied().unwrap_or(listed);
                 seen.undeclared.insert(row.id.clone(), since);
                 stray.pending = true;
-                // Two good lists an interval apart; lists come up to a tenth earlier than the interval.
-                if elapsed(since, listed) >= self.input.observe_interval.mul_f64(0.9) {
+                // Two good lists an interval apart.
+                if elapsed(since, listed) >= self.input.observe_interval {
                     let why = "nobody declares it (spec.undeclared: Delete)";
                     stray.prunes.push(RowCall::Prune { row, why });
                 }

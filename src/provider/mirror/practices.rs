@@ -25,7 +25,7 @@ impl Practices {
             return false;
         }
         let here = |one: &Practice| list.iter().any(|practice| practice.key == one.key);
-        self.former.extend(self.all.drain(..));
+        self.former.append(&mut self.all);
         self.former.retain(|one| !here(one) && !one.name.is_empty());
         self.by_name = list.iter().enumerate().map(|(place, practice)| (practice.name.clone(), place)).collect();
         self.by_key = list.iter().enumerate().map(|(place, practice)| (practice.key.clone(), place)).collect();

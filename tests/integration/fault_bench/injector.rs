@@ -137,6 +137,11 @@ impl Injector {
         self.state().crash.take()
     }
 
+    /// Whether the process has to die and still lives.
+    pub fn is_dying(&self) -> bool {
+        self.state().crash.is_some()
+    }
+
     /// The next process may send.
     pub fn thaw(&self) {
         self.state().frozen = false;

@@ -192,11 +192,19 @@ impl Rig {
     async fn rest(&mut self) -> Result<(), String> {
         let (began, observed) = (Instant::now(), self.plan.scenario != Scenario::NamespaceDelete);
         loop {
+            // The write that ends everything may be seen before the hook on its answer has run.
+            if let Some(moment) = self.injector.crash() {
+                self.crash(moment).await;
+                self.converge().await?;
+            }
             let (mark, writes) = (self.world.provider.mark(), self.injector.kube_count());
             let versions = self.world.recorder.count();
             tokio::time::sleep(QUIET).await;
             if observed {
                 self.looked_twice(mark).await?;
+            }
+            if self.injector.is_dying() {
+                continue;
             }
             let provider = self.world.provider.calls_since(mark).iter().filter(|call| call.is_write()).count();
             let kube = self.injector.kube_count() - writes;
@@ -218,7 +226,7 @@ impl Rig {
             let calls = world.provider.calls_since(since);
             calls.iter().filter(|call| call.method == "GET" && call.path == "/institutions").count()
         };
-        while rounds(&self.world) < 2 {
+        while rounds(&self.world) < 2 && !self.injector.is_dying() {
             if began.elapsed() > STILL {
                 return Err("O3: the provider is not observed any more".to_owned());
             }

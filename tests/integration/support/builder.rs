@@ -55,7 +55,13 @@ pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
 pub fn brief_timing() -> Timing {
     let ms = Duration::from_millis;
     Timing {
-        plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
+        plan: PlanTiming {
+            absence_gap: ms(150),
+            outstanding: ms(300),
+            counters: ms(100),
+            retry_rows: ms(200),
+            ..PlanTiming::default()
+        },
         realm: RealmTiming {
             settle_answered: ms(50),
             settle_timed_out: ms(200),

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams, WatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind, Resource};
 use kube::{Api, Client, ResourceExt};
 use testbed::control_plane::{ControlPlane, Options, shared};
+use testbed::kube_proxy::{KubeFault, WatchFault};
+use testbed::nexhealth::When;
 
 const WIDGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -286,4 +290,48 @@ fn processes(dir: &Path, shells: bool) -> Vec<String> {
         }
     }
     found
+}
+
+/// The proxy's promises: the caller's own rights, what was sent is carried out, and each fault where it belongs.
+#[tokio::test]
+async fn a_proxy_passes_rights_through_and_breaks_what_it_is_told_to() {
+    let control_plane = shared().await;
+    let namespace = control_plane.namespace("proxied").await.unwrap();
+    let (_, kubeconfig) = control_plane.service_account_client(namespace.name(), "nobody").await.unwrap();
+    let proxy = control_plane.proxy().await.unwrap();
+    let through = async |kubeconfig: &Path| {
+        let file = kubeconfig.with_extension("proxied");
+        let read = Kubeconfig::read_from(proxy.kubeconfig(kubeconfig, &file).unwrap()).unwrap();
+        let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.unwrap();
+        config.default_retry = false;
+        Client::try_from(config).unwrap()
+    };
+    let nobody = Api::<Secret>::namespaced(through(&kubeconfig).await, namespace.name());
+    let refused = nobody.list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(refused, kube::Error::Api(status) if status.code == 403), "nobody has no rights here either");
+
+    let admin = through(&control_plane.admin_kubeconfig()).await;
+    let secrets = Api::<Secret>::namespaced(admin, namespace.name());
+    for (name, fault, there) in [
+        ("lost", KubeFault::Reset(When::After), true),
+        ("reset", KubeFault::Reset(When::Before), false),
+        ("refused", KubeFault::Answer(When::Before, 409, None), false),
+        ("denied-too-late", KubeFault::Answer(When::After, 500, None), true),
+    ] {
+        proxy.on_request(move |call| (call.verb == "POST").then(|| fault.clone()));
+        assert!(secrets.create(&PostParams::default(), &secret(name, None)).await.is_err(), "{name}");
+        assert_eq!(secrets.get_opt(name).await.unwrap().is_some(), there, "{name}");
+    }
+
+    proxy.on_request(|_| None);
+    let mut events = secrets.watch(&WatchParams::default(), "0").await.unwrap().boxed();
+    assert!(events.next().await.is_some_and(|event| event.is_ok()), "watches stream through");
+    drop(events);
+    proxy.on_request(|call| (call.verb == "WATCH").then_some(KubeFault::Watch(WatchFault::Cut(2))));
+    // Whether the first event gets out before the cut is up to the sockets.
+    let cut = match secrets.watch(&WatchParams::default(), "0").await {
+        Ok(events) => events.take(2).any(async |event| event.is_err()).await,
+        Err(_) => true,
+    };
+    assert!(cut, "the second event is cut");
 }
