@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testbed::nexhealth::{Actor, Call, Change, Endpoint, Entry, Mark, Row, SimConfig, catalogue};
 
-use super::checks::{self, PRACTICE, Pair, SOON, check_signature};
+use super::checks::{self, OBSERVED, PRACTICE, Pair, check_signature};
 use crate::Failure;
 use crate::examples::{self, NAMESPACE, PRACTICES, pairs};
 use crate::narrator::{Narrator, seconds};
@@ -177,13 +177,18 @@ impl<'a> Adopt<'a> {
             let there = stage.simulator.rows().iter().any(|row| row.id == stray);
             if there { Err(format!("subscription {stray} is still there")) } else { Ok(()) }
         };
-        if stage.until(APART.saturating_sub(asked.elapsed()), gone).await.is_err() {
+        let mut wait = APART.saturating_sub(asked.elapsed());
+        while stage.until(wait, gone).await.is_err() {
+            if asked.elapsed() > OBSERVED {
+                return Err(format!("subscription {stray} is still there, {} later", seconds(asked.elapsed())));
+            }
             narrator.say("(the next list comes within another interval; an annotation asks for it now)");
             let now = k8s_openapi::jiff::Timestamp::now();
             let annotation = format!("external-webhooks.io/reconcile-requested-at={now}");
             let ask = ["annotate", "webhooksubscription", PRACTICE, "-n", NAMESPACE, "--overwrite", &annotation];
             stage.kubectl().show(narrator, &ask).await?;
-            stage.until(SOON, gone).await?;
+            // A list may still be a moment too early to count.
+            wait = Duration::from_secs(4);
         }
         self.two_lists(stray)?;
         let note = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.regarding.name,NOTE:.note";
