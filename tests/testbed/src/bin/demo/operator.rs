@@ -1,6 +1,6 @@
 //! The operator's own binary as a child process: the one that is released, not a copy of its parts.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -17,16 +17,20 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 pub struct Operator {
     child: Child,
     log: PathBuf,
+    /// Where its own part of the log begins: those of its predecessors are before it.
+    log_from: usize,
     /// Where `/metrics` is.
     pub http: String,
 }
 
 impl Operator {
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready. It continues the log of the one before it.
     pub async fn start(kubeconfig: &Path, allowed_base_url: &str, log: PathBuf) -> Result<Self, Failure> {
         let binary = binary()?;
         let cannot = |error: std::io::Error| format!("cannot start {}: {error}", binary.display());
-        let file = File::create(&log).map_err(cannot)?;
+        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(cannot)?;
+        let log_from = file.metadata().map_err(cannot)?.len();
+        let log_from = usize::try_from(log_from).unwrap_or(usize::MAX);
         let mut command = Command::new(&binary);
         for (name, _) in std::env::vars_os() {
             // A person's own settings must not change what is shown.
@@ -45,12 +49,12 @@ impl Operator {
             .process_group(0)
             .kill_on_drop(true);
         let child = command.spawn().map_err(cannot)?;
-        let mut operator = Self { child, log, http: String::new() };
+        let mut operator = Self { child, log, log_from, http: String::new() };
         operator.ready().await?;
         Ok(operator)
     }
 
-    /// What it has logged so far.
+    /// What it, and those before it, have logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -90,6 +94,11 @@ impl Operator {
         }
     }
 
+    /// Kills it as an out-of-memory kill or a dead node would: SIGKILL, no time for anything.
+    pub async fn kill(mut self) -> Result<(), Failure> {
+        self.child.kill().await.map_err(|error| format!("cannot kill the operator: {error}"))
+    }
+
     async fn ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_WITHIN;
         let mut last = "it has not said where it listens".to_owned();
@@ -98,7 +107,9 @@ impl Operator {
                 return Err(format!("the operator ended at once ({status})\n{}", self.log()));
             }
             if self.http.is_empty() {
-                self.http = address(&self.log()).map(|address| format!("http://{address}")).unwrap_or_default();
+                let log = self.log();
+                let own = log.get(self.log_from..).unwrap_or_default();
+                self.http = address(own).map(|address| format!("http://{address}")).unwrap_or_default();
             } else {
                 match self.page("/readyz").await {
                     Ok(_) => return Ok(()),

@@ -1,5 +1,6 @@
 //! Everything that runs: started in order, stopped in the reverse order, whatever happens in between.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use testbed::control_plane::{ControlPlane, Options};
@@ -13,6 +14,8 @@ use crate::operator::Operator;
 
 /// The operator's namespace, as in its RBAC.
 const SYSTEM: &str = "external-webhooks-system";
+/// The operator's lease there.
+const LEASE: &str = "external-webhooks";
 /// Where the operator logs, in the control plane's folder.
 const LOG: &str = "operator.log";
 /// Host of the examples' target URLs.
@@ -28,6 +31,7 @@ pub struct Stage {
     pub receiver: Receiver,
     /// The API key of the examples.
     pub api_key: String,
+    kubeconfig: PathBuf,
     operator: Option<Operator>,
 }
 
@@ -48,18 +52,37 @@ impl Stage {
         simulator.route_host(HOST, receiver.address());
         narrator
             .done(&format!("a simulated NexHealth on {} reaches a receiver as https://{HOST}", simulator.base_url()));
-        let stage = stage.insert(Self { control_plane, simulator, receiver, api_key, operator: None });
+        let kubeconfig = PathBuf::new();
+        let stage = stage.insert(Self { control_plane, simulator, receiver, api_key, kubeconfig, operator: None });
         stage.control_plane.install_crds(CRDS).await.map_err(|error| error.to_string())?;
         stage.control_plane.install_operator_rbac(SYSTEM).await.map_err(|error| error.to_string())?;
         narrator.done("crds/ and charts/external-webhooks/rbac/cluster.yaml are applied");
-        let (_, kubeconfig) = stage
-            .control_plane
-            .service_account_client(SYSTEM, "external-webhooks")
-            .await
-            .map_err(|error| error.to_string())?;
-        let log = stage.control_plane.dir().join(LOG);
-        stage.operator = Some(Operator::start(&kubeconfig, &stage.simulator.base_url(), log).await?);
+        let account = stage.control_plane.service_account_client(SYSTEM, "external-webhooks").await;
+        stage.kubeconfig = account.map_err(|error| error.to_string())?.1;
+        stage.start_operator().await?;
         narrator.done("the operator runs, as a ServiceAccount with these rights and no others, and leads");
+        Ok(())
+    }
+
+    /// Starts the operator, if it does not run.
+    pub async fn start_operator(&mut self) -> Result<(), Failure> {
+        if self.operator.is_none() {
+            let log = self.control_plane.dir().join(LOG);
+            self.operator = Some(Operator::start(&self.kubeconfig, &self.simulator.base_url(), log).await?);
+        }
+        Ok(())
+    }
+
+    /// SIGKILL. Says nothing to anybody, so the lease stays with the dead.
+    pub async fn kill_operator(&mut self) -> Result<(), Failure> {
+        let operator = self.operator.take().ok_or_else(|| "the operator does not run".to_owned())?;
+        operator.kill().await
+    }
+
+    /// Takes the leader lease from a dead operator, as a person may who knows that it is dead. Left alone it runs out.
+    pub async fn release_lease(&self) -> Result<(), Failure> {
+        let nobody = r#"{"spec":{"holderIdentity":""}}"#;
+        self.kubectl().quiet(&["patch", "lease", LEASE, "-n", SYSTEM, "--type=merge", "-p", nobody]).await?;
         Ok(())
     }
 

@@ -1,28 +1,18 @@
 //! The main path: YAML in, signed events out, and nothing left behind.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use testbed::nexhealth::{Call, Mark, Received, Row};
+use testbed::nexhealth::Row;
 
+use super::checks::{self, EVENT, OBSERVED, PRACTICE, Pair, SECRET, SOON, calls, check_signature, writes};
 use crate::Failure;
 use crate::examples::{self, MORE, NAMESPACE, PRACTICES, pairs};
 use crate::narrator::{Narrator, seconds};
 use crate::stage::Stage;
 use crate::watch::Watch;
-
-/// For what takes a second or two; a busy machine may need more.
-const SOON: Duration = Duration::from_secs(30);
-/// The examples' observeInterval here, with room.
-const OBSERVED: Duration = Duration::from_secs(45);
-/// The practice and event that things happen to.
-const PRACTICE: &str = "sunshine-dental";
-const EVENT: (&str, &str) = ("Appointment", "appointment_insertion");
-
-type Pair = (String, String);
 
 pub async fn play(narrator: &Narrator, stage: &mut Stage) -> Result<(), Failure> {
     let scene = Main { narrator, stage };
@@ -65,9 +55,7 @@ impl Main<'_> {
             declared.len()
         ));
         narrator.say(&format!("calls that took: {}", calls(&stage.simulator.calls_since(mark))));
-        narrator.say("(counters in the status follow within 10 s, so that many changes are one write)");
-        let counted = format!("--for=jsonpath={{.status.subscriptions.active}}={}", declared.len());
-        stage.kubectl().quiet(&["wait", &counted, "whe/intake", "-n", NAMESPACE, "--timeout=30s"]).await?;
+        checks::counted(narrator, stage, declared.len()).await?;
         self.table("hooks").await?;
         Ok(declared)
     }
@@ -76,17 +64,10 @@ impl Main<'_> {
     async fn secret(&self) -> Result<String, Failure> {
         let (narrator, stage) = (self.narrator, self.stage);
         narrator.step("The signing key is in a Secret, for receivers to mount");
-        let described =
-            stage.kubectl().show(narrator, &["describe", "secret", "intake-signing", "-n", NAMESPACE]).await?;
+        let described = stage.kubectl().show(narrator, &["describe", "secret", SECRET, "-n", NAMESPACE]).await?;
         narrator.table(&without_empty_lines(&described));
-        let secret = stage.kubectl().get(&["secret", "intake-signing", "-n", NAMESPACE]).await?;
-        let current = secret["data"]["current"].as_str().unwrap_or_default();
-        let current = BASE64_STANDARD.decode(current).map_err(|error| format!("the Secret's current: {error}"))?;
-        let current = String::from_utf8(current).map_err(|_| "the Secret's current is no text".to_owned())?;
-        let at_provider = stage.simulator.endpoints().first().map(|endpoint| endpoint.secret_key.clone());
-        if current.is_empty() || at_provider.as_ref() != Some(&current) {
-            return Err("the Secret does not hold the key that the provider signs with".to_owned());
-        }
+        let current = checks::published_key(stage, self.endpoint_id()?).await?;
+        let secret = stage.kubectl().get(&["secret", SECRET, "-n", NAMESPACE]).await?;
         let shown = &secret["metadata"]["annotations"]["external-webhooks.io/fingerprint"];
         let fingerprint = format!("sha256:{}", hex::encode(&Sha256::digest(&current)[..4]));
         if shown != &json!(fingerprint) {
@@ -98,9 +79,9 @@ impl Main<'_> {
 
     /// One event, from the practice to the receiver, and whether the Secret proves who sent it.
     async fn deliver(&self, key: &str, path: &str) -> Result<(), Failure> {
-        let narrator = self.narrator;
+        let (narrator, stage) = (self.narrator, self.stage);
         narrator.step("Somebody books an appointment");
-        let event = self.emit(path).await?;
+        let event = checks::emit(stage, path).await?;
         narrator.say(&format!("POST {path}  {} of {}", event.event_name(), event.json()["subdomain"]));
         narrator.say(&format!("timestamp: {}", event.timestamp.clone().unwrap_or_default()));
         narrator.say(&format!("signature: {}", event.signature.clone().unwrap_or_default()));
@@ -136,7 +117,7 @@ impl Main<'_> {
         let fields = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.regarding.name,NOTE:.note";
         let selector = "reason=SubscriptionMissing";
         let events = ["get", "events.events.k8s.io", "-n", NAMESPACE, "--field-selector", selector, "-o", fields];
-        let found = self.eventually(&events, "SubscriptionMissing").await?;
+        let found = checks::eventually(stage, &events, "SubscriptionMissing").await?;
         narrator.output(&found);
         Ok(())
     }
@@ -168,7 +149,7 @@ impl Main<'_> {
         if self.endpoint_id()? != before {
             return Err("the endpoint was replaced instead of changed".to_owned());
         }
-        check_signature(&self.emit("/v2/nexhealth").await?, key)?;
+        check_signature(&checks::emit(stage, "/v2/nexhealth").await?, key)?;
         narrator.done("the same remote endpoint and key, events at the new path, no subscription missing for a moment");
         narrator.say(&format!("writes that took: {}", writes(stage, mark)));
         Ok(())
@@ -250,43 +231,17 @@ impl Main<'_> {
         Ok(())
     }
 
-    /// kubectl's own wait, on every object of the examples.
     async fn all_ready(&self) -> Result<(), Failure> {
-        let wait = ["wait", "--for=condition=Ready", "hooks", "--all", "-n", NAMESPACE, "--timeout=30s"];
-        self.stage.kubectl().show(self.narrator, &wait).await?;
-        self.narrator.done("every object is Ready");
-        Ok(())
+        checks::all_ready(self.narrator, self.stage).await
     }
 
     async fn table(&self, kinds: &str) -> Result<(), Failure> {
-        let table = self.stage.kubectl().show(self.narrator, &["get", kinds, "-n", NAMESPACE]).await?;
-        self.narrator.table(&table);
-        Ok(())
+        checks::table(self.narrator, self.stage, kinds).await
     }
 
     /// Exactly these pairs on the first endpoint, each once and live.
     fn provider_has(&self, declared: &[Pair]) -> Result<(), Failure> {
-        let id = self.endpoint_id()?;
-        let mut missing: Vec<&Pair> = declared.iter().collect();
-        missing.sort();
-        let mut there: Vec<Pair> = self
-            .stage
-            .simulator
-            .rows_on(id)
-            .into_iter()
-            .filter(|row| row.active)
-            .filter_map(|row| Some((row.subdomain?, row.event)))
-            .collect();
-        there.sort();
-        if there.iter().collect::<Vec<_>>() == missing {
-            return Ok(());
-        }
-        missing.retain(|pair| !there.contains(pair));
-        Err(format!(
-            "the provider has {} subscriptions instead of {}; missing: {missing:?}",
-            there.len(),
-            declared.len()
-        ))
+        checks::provider_has(self.stage, self.endpoint_id()?, declared)
     }
 
     fn endpoint_id(&self) -> Result<i64, Failure> {
@@ -303,70 +258,6 @@ impl Main<'_> {
     fn rows_of(&self, wanted: impl Fn(&Row) -> bool) -> Vec<i64> {
         self.stage.simulator.rows().iter().filter(|row| wanted(row)).map(|row| row.id).collect()
     }
-
-    /// Lets the event happen, and waits until it has arrived at this path.
-    async fn emit(&self, path: &str) -> Result<Received, Failure> {
-        let stage = self.stage;
-        let before = stage.receiver.received().len();
-        let data = json!({"appointment": {"id": 4711, "note": "made up for the demo"}});
-        let sent = stage.simulator.emit(PRACTICE, EVENT.0, EVENT.1, "", data);
-        if sent != 1 {
-            return Err(format!("the provider sent the event {sent} times instead of once"));
-        }
-        stage.receiver.wait_for(|received| received.len() > before, SOON).await;
-        let event = stage.receiver.received().into_iter().nth(before);
-        let event = event.ok_or_else(|| "the event did not arrive".to_owned())?;
-        if event.path != path {
-            return Err(format!("the event arrived at {} instead of {path}", event.path));
-        }
-        Ok(event)
-    }
-
-    /// What a command prints once it names `wanted`.
-    async fn eventually(&self, args: &[&str], wanted: &str) -> Result<String, Failure> {
-        let deadline = Instant::now() + SOON;
-        loop {
-            let text = self.stage.kubectl().quiet(args).await?;
-            if text.contains(wanted) {
-                return Ok(text);
-            }
-            if Instant::now() > deadline {
-                return Err(format!("no {wanted} in the output of kubectl {}", args.join(" ")));
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-}
-
-fn check_signature(event: &Received, key: &str) -> Result<(), Failure> {
-    if !event.verifies(&[key]) {
-        return Err("the signature does not verify with the key in the Secret".to_owned());
-    }
-    let mut changed = event.clone();
-    let mut body = changed.body.to_vec();
-    body.push(b' ');
-    changed.body = body.into();
-    if changed.verifies(&[key]) || event.verifies(&["another key"]) {
-        return Err("a changed event, or another key, verifies too".to_owned());
-    }
-    Ok(())
-}
-
-/// Calls by method, such as `1 GET /institutions, 36 POST webhook_subscriptions`.
-fn calls(calls: &[Call]) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for call in calls {
-        let route = call.path.split('/').rfind(|part| part.chars().any(char::is_alphabetic)).unwrap_or_default();
-        let route = route.split('?').next().unwrap_or_default();
-        *counts.entry(format!("{} {route}", call.method)).or_default() += 1;
-    }
-    let counts = counts.iter().map(|(call, count)| format!("{count} {call}"));
-    counts.collect::<Vec<_>>().join(", ")
-}
-
-fn writes(stage: &Stage, mark: Mark) -> String {
-    let writes: Vec<Call> = stage.simulator.calls_since(mark).into_iter().filter(|call| call.method != "GET").collect();
-    calls(&writes)
 }
 
 fn without_empty_lines(text: &str) -> String {

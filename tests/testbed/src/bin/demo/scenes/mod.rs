@@ -1,5 +1,8 @@
 //! The scenes of the demo, each at most a minute.
 
+mod adopt;
+mod checks;
+mod crash;
 mod main_path;
 
 use std::pin::Pin;
@@ -18,11 +21,23 @@ pub struct Scene {
     pub play: Play,
 }
 
-const SCENES: &[Scene] = &[Scene {
-    name: "main",
-    about: "from YAML to signed events, repair, edit and deletion",
-    play: |narrator, stage| Box::pin(main_path::play(narrator, stage)),
-}];
+const SCENES: &[Scene] = &[
+    Scene {
+        name: "main",
+        about: "from YAML to signed events, repair, edit and deletion",
+        play: |narrator, stage| Box::pin(main_path::play(narrator, stage)),
+    },
+    Scene {
+        name: "crash",
+        about: "the operator is killed and answers are lost while it creates; nothing is made twice",
+        play: |narrator, stage| Box::pin(crash::play(narrator, stage)),
+    },
+    Scene {
+        name: "adopt",
+        about: "it takes over what somebody made by hand, without changing it",
+        play: |narrator, stage| Box::pin(adopt::play(narrator, stage)),
+    },
+];
 
 /// The scene of this name; `main` if none is named.
 pub fn find(name: Option<&str>) -> Result<&'static Scene, Failure> {
