@@ -261,7 +261,15 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId, right: O
     draft.status.remote_id = Some(id.as_str().to_owned());
     let shown = target::shown(&endpoint.target_url);
     draft.notes.push(match right {
-        None => Note::normal("Created", "Create", format!("remote endpoint {id} delivers to {shown}")),
+        None if input.memory.made.as_ref() == Some(id) => {
+            Note::normal("Created", "Create", format!("remote endpoint {id} delivers to {shown}"))
+        }
+        None => {
+            let text = format!(
+                "found remote endpoint {id}, which an attempt made whose answer was lost; it delivers to {shown}"
+            );
+            Note::normal("Created", "Create", text)
+        }
         Some(right) => Note::normal(
             "Adopted",
             "Adopt",

@@ -53,6 +53,8 @@ pub enum RowCall {
     Prune {
         /// The row.
         row: RemoteRow,
+        /// The practice's name.
+        practice: Option<Arc<str>>,
         /// Why, as the end of a sentence.
         why: &'static str,
     },

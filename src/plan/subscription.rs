@@ -216,7 +216,7 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
                     (None, None) => "of the account".to_owned(),
                 };
                 let line = |event: &EventSpec| {
-                    format!("create {} {whose}, once the WebhookEndpoint has a remote endpoint", event.event)
+                    format!("make sure {} {whose} exists, once the WebhookEndpoint has a remote endpoint", event.event)
                 };
                 return draft.would(spec.events.iter().map(line));
             }

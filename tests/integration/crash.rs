@@ -45,6 +45,10 @@ async fn killed_again_and_again_it_leaves_no_twin_and_no_orphan() {
         let remote = world.remote_of(name);
         assert_eq!(remote.target_url, format!("https://hooks.example.com/{name}"));
         assert_eq!(world.secret_value(&format!("{name}-signing"), "current").await, Some(remote.secret_key));
+        // What was never made is not lost.
+        assert!(!world.event_reasons(name).await.contains(&"SubscriptionMissing".to_owned()), "{}", world.report());
+        let object = world.recorder.get("WebhookEndpoint", name).unwrap();
+        assert!(object.status()["deliveryGaps"].is_null(), "{}", object.status());
     }
     world.finish().await;
 }

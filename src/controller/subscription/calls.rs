@@ -50,7 +50,7 @@ impl Pass<'_> {
                         self.switched(row, *why);
                     }
                     RowCall::Delete { .. } => deleted += 1,
-                    RowCall::Prune { row, why } => self.pruned(row, why).await,
+                    RowCall::Prune { row, practice, why } => self.pruned(row, practice.as_deref(), why).await,
                 },
                 Err(error) => general = self.failed(call, error).or(general),
             }
@@ -81,8 +81,9 @@ impl Pass<'_> {
     }
 
     /// rules.md *Pairs*, *Pace*: each in an Event.
-    async fn pruned(&self, row: &RemoteRow, why: &str) {
-        let text = format!("deleted subscription {} ({}) at the provider: {why}", row.id, row.event);
+    async fn pruned(&self, row: &RemoteRow, practice: Option<&str>, why: &str) {
+        let of = practice.map(|name| format!(" of {name}")).unwrap_or_default();
+        let text = format!("deleted subscription {} ({}{of}) at the provider: {why}", row.id, row.event);
         self.context.events.publish(&*self.object, &[Note::warning("Pruned", "Delete", text)]).await;
     }
 

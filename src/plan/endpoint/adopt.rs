@@ -9,6 +9,9 @@ use crate::plan::create::Candidate;
 use crate::plan::target;
 use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
 
+const BY_ID: &str = "spec.adoptRemoteId names it";
+const BY_POLICY: &str = "spec.adoption is IfUnclaimed";
+
 /// What is to be done about endpoints with the object's URL that no intent of it has made.
 pub(super) enum Choice {
     /// Take this one; the text says by what right.
@@ -24,14 +27,20 @@ pub(super) enum Choice {
 pub(super) fn choose(input: &EndpointInput<'_>, foreign: &[RemoteId], recreating: bool) -> Choice {
     let spec = &input.object.spec;
     if let Some(id) = possessed(input, foreign) {
-        return Choice::Adopt(id, "the Secret holds its signing key");
+        // On the way of an adoption the key is in the Secret before the id is in the status.
+        let right = match (&spec.adopt_remote_id, spec.adoption) {
+            (Some(wanted), _) if *wanted == id.as_str() => BY_ID,
+            (None, Adoption::IfUnclaimed) => BY_POLICY,
+            _ => "the Secret holds its signing key",
+        };
+        return Choice::Adopt(id, right);
     }
     if let Some(other) = input.remote.same_url.iter().find(|candidate| candidate.held_elsewhere) {
         return Choice::Leave(claimed_elsewhere(&other.endpoint.id));
     }
     if let Some(wanted) = spec.adopt_remote_id.as_deref() {
         match adoptable(input, wanted) {
-            Ok(id) => return Choice::Adopt(id, "spec.adoptRemoteId names it"),
+            Ok(id) => return Choice::Adopt(id, BY_ID),
             Err(message) if !recreating => return Choice::Leave(Report::stalled(Reason::CannotAdopt, message)),
             // One that was adopted, held and then deleted at the provider is made again like any other (*No bricks*).
             Err(_) => {}
@@ -39,7 +48,7 @@ pub(super) fn choose(input: &EndpointInput<'_>, foreign: &[RemoteId], recreating
     }
     match (spec.adoption, foreign) {
         (_, []) => Choice::Make,
-        (Adoption::IfUnclaimed, [id]) => Choice::Adopt(id.clone(), "spec.adoption is IfUnclaimed"),
+        (Adoption::IfUnclaimed, [id]) => Choice::Adopt(id.clone(), BY_POLICY),
         (Adoption::IfUnclaimed, several) => Choice::Leave(ambiguous(several)),
         (Adoption::Never, [id, ..]) => Choice::Leave(remote_exists(id)),
     }

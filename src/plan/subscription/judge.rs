@@ -99,8 +99,8 @@ impl Work<'_> {
                     found.look_after = Some(found.look_after.unwrap_or(self.input.now));
                     return;
                 }
-                if self.was_applied() && !self.input.memory.fresh.contains(key) {
-                    let seen = self.rows.last_seen(self.remote_id, key);
+                let seen = self.rows.last_seen(self.remote_id, key);
+                if self.was_applied() && (seen.is_some() || self.was_there(item)) {
                     found.loses(item.practice.as_deref(), seen.unwrap_or(self.input.last_alive));
                 }
                 let (endpoint, practice) = (self.remote_id.clone(), item.practice.clone());
@@ -184,6 +184,22 @@ impl Work<'_> {
     fn was_off(&self) -> bool {
         let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
         applied.is_some_and(|applied| applied.active == Some(false))
+    }
+
+    /// Whether a process before this one left the pair at the provider: `applied` alone only says that it was about to.
+    fn was_there(&self, item: &Item) -> bool {
+        let Some(status) = self.input.object.status.as_ref() else { return false };
+        let fresh = item.key.as_ref().is_ok_and(|key| self.input.memory.fresh.contains(key));
+        let named = status
+            .subscriptions
+            .iter()
+            .any(|known| known.practice.as_deref() == item.practice.as_deref() && *known.event == *item.event);
+        // Too many to be named; when it last came to rest all that had not failed were there.
+        let all = status.subscriptions.is_empty()
+            && status.desired.is_some_and(|desired| {
+                desired > 0 && status.active.unwrap_or_default() + status.failed.unwrap_or_default() >= desired
+            });
+        !fresh && (named || all)
     }
 
     fn was_applied(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Nothing left to call: what the status says then.
 
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::switched_off::Off;
 use super::work::{Found, LISTED, Work};
@@ -25,7 +27,13 @@ impl Work<'_> {
     }
 
     /// Nothing left to call: what is declared is what is applied, unless something is not yet taken back.
-    pub(super) fn settle(&self, mut draft: Draft<'_>, found: Found, pending: bool, off: Off) -> SubscriptionPlan {
+    pub(super) fn settle(
+        &self,
+        mut draft: Draft<'_>,
+        found: Found,
+        stray: Option<Duration>,
+        off: Off,
+    ) -> SubscriptionPlan {
         let left_behind = found.stuck.is_some() || !self.input.old.unreachable.is_empty();
         // rules.md *Pairs*: `applied` is what is not yet wholly taken back. A DELETE's 2xx alone is no proof; the list of the
         // next round is, and until then nothing but the status waits.
@@ -43,7 +51,7 @@ impl Work<'_> {
             _ => None,
         };
         let mut report = settled_report(self.items.len(), &found.failures, silent);
-        let look = (pending || waits_for_proof).then_some(self.input.observe_interval);
+        let look = waits_for_proof.then_some(self.input.observe_interval).into_iter().chain(stray).min();
         let mut again = [self.retry(), found.contended, look].into_iter().flatten().min();
         if let Off::Waits(wait) = off {
             again = again.into_iter().chain(wait).min();

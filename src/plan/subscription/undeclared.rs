@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -22,8 +23,16 @@ pub(super) struct Stray {
     pub(super) unreachable: Vec<Arc<str>>,
     /// Of them, those that this pass sees for the first time.
     pub(super) newly: Vec<Arc<str>>,
-    /// Whether there is something to look at again after an interval.
-    pub(super) pending: bool,
+    /// When there is something to look at again.
+    pub(super) again: Option<Duration>,
+    /// Whether a list of the rows would decide now.
+    pub(super) list: bool,
+}
+
+impl Stray {
+    fn again(&mut self, after: Duration) {
+        self.again = Some(self.again.map_or(after, |again| again.min(after)));
+    }
 }
 
 impl Work<'_> {
@@ -57,15 +66,20 @@ impl Work<'_> {
                 let Some(listed) = self.rows.listed_at(self.remote_id) else { continue };
                 let since = before.get(&row.id).copied().unwrap_or(listed);
                 seen.undeclared.insert(row.id.clone(), since);
-                stray.pending = true;
-                // Two good lists an interval apart.
-                if elapsed(since, listed) >= self.input.observe_interval {
+                let (interval, now) = (self.input.observe_interval, self.input.now);
+                // Two good lists an interval apart. The rounds come a little earlier than that: then one is asked for.
+                stray.again(interval.saturating_sub(elapsed(since, now)));
+                stray.list |= elapsed(since, now) >= interval && elapsed(since, listed) < interval;
+                if elapsed(since, listed) >= interval {
                     let why = "nobody declares it (spec.undeclared: Delete)";
-                    stray.prunes.push(RowCall::Prune { row, why });
+                    stray.prunes.push(RowCall::Prune { row, practice: name, why });
                 }
             }
         }
-        stray.prunes.truncate(self.input.paced);
+        if stray.prunes.len() > self.input.paced {
+            stray.again = Some(self.input.observe_interval);
+            stray.prunes.truncate(self.input.paced);
+        }
         stray
     }
 
@@ -98,11 +112,11 @@ impl Work<'_> {
                 stray.newly.push(name.clone());
             }
         }
-        stray.pending = true;
+        stray.again(self.input.observe_interval);
         let named = (self.input.claimed)(Some(name), &row.key());
         if !named && elapsed(since, self.input.now) >= self.input.timing.unreachable {
             let why = "the key has not reached its practice for a day";
-            stray.prunes.push(RowCall::Prune { row, why });
+            stray.prunes.push(RowCall::Prune { row, practice: Some(name.clone()), why });
         }
     }
 }

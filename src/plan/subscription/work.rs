@@ -175,7 +175,10 @@ impl Work<'_> {
         if !stray.prunes.is_empty() {
             return draft.calls(working, stray.prunes);
         }
-        self.settle(draft, found, stray.pending, off)
+        if stray.list {
+            return draft.step(SubscriptionStep::ListRows(self.remote_id.clone()));
+        }
+        self.settle(draft, found, stray.again, off)
     }
 
     /// rules.md *Suspend and Observe*: what would be done, in the order in which it would.
@@ -195,7 +198,7 @@ impl Work<'_> {
                 format!("switch {} (subscription {}) {}", name(&row.key()), row.id, if *active { "on" } else { "off" })
             }
             RowCall::Delete { row } => format!("delete {} (subscription {})", name(&row.key()), row.id),
-            RowCall::Prune { row, why } => format!("delete {} (subscription {}): {why}", name(&row.key()), row.id),
+            RowCall::Prune { row, why, .. } => format!("delete {} (subscription {}): {why}", name(&row.key()), row.id),
         };
         let calls = [&found.moves, &found.creates, &found.switches, &found.deletes, &stray.prunes];
         let mut lines: Vec<String> = calls.into_iter().flatten().map(line).collect();
@@ -207,7 +210,7 @@ impl Work<'_> {
             )
         }));
         if lines.is_empty() {
-            return self.settle(draft, found, stray.pending, Off::None);
+            return self.settle(draft, found, stray.again, Off::None);
         }
         draft.would(lines)
     }

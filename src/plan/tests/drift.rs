@@ -130,3 +130,13 @@ fn a_missing_row_is_a_loss_and_a_new_one_is_not() {
     subscription.obey();
     assert!(subscription.plan().losses.is_empty());
 }
+
+#[test]
+fn what_a_dead_process_had_only_announced_is_no_loss() {
+    let mut subscription = Subscription::new(&["a"], &["patient_created", "appointment_insertion"]);
+    subscription.acknowledge();
+    subscription.memory.fresh.clear();
+    let plan = subscription.plan();
+    assert!(plan.losses.is_empty() && plan.notes.is_empty(), "{:?}", plan.losses);
+    assert!(matches!(plan.step, SubscriptionStep::Calls(_)));
+}

@@ -92,7 +92,7 @@ fn rows_are_proposed_in_words() {
     subscription.link = EndpointLink::NotReady;
     let plan = subscription.plan();
     assert_eq!(said(&plan.status.conditions, "Ready"), "False/ObserveOnly");
-    assert!(plan.status.plan[0].starts_with("create patient_created of a, b"), "{:?}", plan.status.plan);
+    assert!(plan.status.plan[0].starts_with("make sure patient_created of a, b exists"), "{:?}", plan.status.plan);
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub struct Rows {
     pub made: usize,
     /// Practices that the key no longer reaches.
     pub former: Vec<String>,
+    /// Pairs that an earlier list has shown.
+    pub once_listed: HashSet<RowKey>,
 }
 
 impl RemoteRows for Rows {
@@ -97,8 +99,8 @@ impl RemoteRows for Rows {
         self.states.get(key).copied().unwrap_or(RowCreateState::Free)
     }
 
-    fn last_seen(&self, _: &RemoteId, _: &RowKey) -> Option<Timestamp> {
-        self.listed_at
+    fn last_seen(&self, _: &RemoteId, key: &RowKey) -> Option<Timestamp> {
+        self.listed_at.filter(|_| self.once_listed.contains(key))
     }
 
     fn seen_before(&self, _: &RemoteId) -> Option<Timestamp> {
@@ -195,6 +197,7 @@ impl Subscription {
         settled.acknowledge();
         settled.obey();
         settled.memory = SubscriptionMemory::default();
+        settled.rows.once_listed = settled.rows.rows.iter().map(RemoteRow::key).collect();
         settled
     }
 
