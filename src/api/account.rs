@@ -57,6 +57,39 @@ pub struct ProviderAccountSpec {
     /// Lets endpoints use `http` target URLs; for sandboxes and tests, never for health data.
     #[serde(default)]
     pub allow_insecure_targets: bool,
+    /// Manage: the provider is kept as declared. Observe: it is only read, and each object's `status.plan` says what would
+    /// be done.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+    /// Wait: a deleted account waits for its endpoints. Orphan: it releases them and what they made stays at the provider,
+    /// the way out when a provider is gone.
+    #[serde(default)]
+    pub deletion_policy: AccountDeletionPolicy,
+    /// Set it to `status.scope.fingerprint` to say that what the key shows now is right although nothing that was known is
+    /// there any more. It counts once, because the fingerprint changes with what is accepted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 128))]
+    pub accept_scope: String,
+}
+
+/// Whether anything may be written at the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ManagementPolicy {
+    /// The provider is kept as declared.
+    #[default]
+    Manage,
+    /// Only reads.
+    Observe,
+}
+
+/// What a deleted account does about endpoints that still need it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccountDeletionPolicy {
+    /// It waits until they are gone.
+    #[default]
+    Wait,
+    /// It releases them; the remote side stays.
+    Orphan,
 }
 
 fn observe_interval() -> DurationText {

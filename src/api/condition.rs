@@ -87,6 +87,16 @@ closed_names! {
         Conflict,
         /// An endpoint that is not ours has the target URL.
         RemoteExists,
+        /// Several unclaimed endpoints have the target URL, and nothing says which to adopt.
+        AmbiguousRemote,
+        /// The endpoint that `spec.adoptRemoteId` names cannot be taken.
+        CannotAdopt,
+        /// Somebody outside this cluster changes the same thing back again and again.
+        Contended,
+        /// `spec.suspend` holds back what would have to be done.
+        Suspended,
+        /// The account's `managementPolicy: Observe` holds back what would have to be done.
+        ObserveOnly,
         /// A Secret of the wanted name belongs to somebody else.
         SecretConflict,
         /// The provider does not show the signing key.
@@ -119,6 +129,8 @@ closed_names! {
     ItemReason {
         /// The key does not reach a practice of this name.
         PracticeNotFound,
+        /// The key no longer reaches the practice; what is subscribed there stays for now.
+        PracticeUnreachable,
         /// The event belongs to the account, not to a practice.
         NeedsAccountWide,
         /// The event belongs to a practice.
@@ -131,5 +143,7 @@ closed_names! {
         SwitchedOffRemotely,
         /// Another object declares it otherwise.
         DeclaredElsewhere,
+        /// Somebody outside this cluster changes it back again and again.
+        Contended,
     }
 }

@@ -53,9 +53,44 @@ pub struct WebhookEndpointSpec {
     /// The Secret that receivers read.
     #[serde(default)]
     pub signing_secret: SigningSecretSpec,
+    /// Never: an endpoint at the provider with this URL that we did not make is left alone. IfUnclaimed: it is taken over
+    /// when exactly one is there and no other object holds it.
+    #[serde(default)]
+    pub adoption: Adoption,
+    /// Takes over exactly this remote endpoint, whatever `adoption` says; its URL must equal `targetUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub adopt_remote_id: Option<String>,
+    /// Auto: an endpoint, or a subscription on it, that was switched off at the provider is switched on again, after 10
+    /// minutes, an hour, six hours, then once a day. Never: it is only reported.
+    #[serde(default)]
+    pub reactivation: Reactivation,
     /// What happens to the remote endpoint when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// Nothing is written at the provider while this is true; `status.plan` says what would be done.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// Whether an endpoint that somebody else made may be taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Adoption {
+    /// No.
+    #[default]
+    Never,
+    /// Where exactly one has the target URL and no other object holds it.
+    IfUnclaimed,
+}
+
+/// What is done about something that was switched off at the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reactivation {
+    /// It is switched on again, ever more rarely.
+    #[default]
+    Auto,
+    /// It is reported.
+    Never,
 }
 
 /// Names an account in the same namespace.
@@ -156,10 +191,63 @@ pub struct WebhookEndpointStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub removing: Vec<String>,
+    /// How often the endpoint was switched on again; absent once it has stayed on for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reactivation: Option<ReactivationStatus>,
+    /// When events could not arrive, oldest first; the last 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub delivery_gaps: Vec<DeliveryGap>,
+    /// Under Observe or suspend: what would be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 256)))]
+    pub plan: Vec<String>,
     /// The last answered value of the `external-webhooks.io/reconcile-requested-at` annotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_handled_reconcile_at: Option<String>,
+}
+
+/// rules.md *Switched off remotely*: how often something was switched on again, and when last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReactivationStatus {
+    /// How often.
+    pub attempts: i64,
+    /// When last.
+    pub last_attempt: Time,
+}
+
+/// rules.md *Delivery gaps*: a time in which events could not arrive. What the provider has for it must be fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryGap {
+    /// Its beginning, rather too early than too late.
+    pub from: Time,
+    /// Its end; absent while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Time>,
+    /// What kept events from arriving.
+    pub cause: GapCause,
+    /// Whose events, at most 20 practices; absent: those of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub practices: Vec<String>,
+    /// How many (practice, event) pairs.
+    pub pairs: i64,
+}
+
+/// What kept events from arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum GapCause {
+    /// The remote endpoint was switched off.
+    EndpointSwitchedOff,
+    /// The remote endpoint was gone.
+    EndpointMissing,
+    /// Remote subscriptions were switched off.
+    SubscriptionsSwitchedOff,
+    /// Remote subscriptions were gone.
+    SubscriptionsMissing,
 }
 
 /// Counts of rows on one endpoint.

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::ReactivationStatus;
 use super::{DeletionPolicy, yes};
 
 /// Some practices times some events, delivered to one endpoint.
@@ -50,9 +51,26 @@ pub struct WebhookSubscriptionSpec {
     /// Whether deliveries are on.
     #[serde(default = "yes")]
     pub active: bool,
+    /// Report: remote subscriptions of these practices on this endpoint that nobody declares are counted on the endpoint.
+    /// Delete: they are deleted, slowly.
+    #[serde(default)]
+    pub undeclared: Undeclared,
     /// What happens to the remote subscriptions when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// Nothing is written at the provider while this is true; `status.plan` says what would be done.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// What is done about remote subscriptions in the scope of an object that nobody declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Undeclared {
+    /// They are counted.
+    #[default]
+    Report,
+    /// They are deleted.
+    Delete,
 }
 
 /// Names an endpoint in the same namespace.
@@ -120,6 +138,13 @@ pub struct WebhookSubscriptionStatus {
     /// What was declared and is not yet wholly taken back (rules.md *Pairs*).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
+    /// How often subscriptions that were switched off at the provider were switched on again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reactivation: Option<ReactivationStatus>,
+    /// Under Observe or suspend: what would be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 256)))]
+    pub plan: Vec<String>,
     /// The last answered value of the `external-webhooks.io/reconcile-requested-at` annotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -338,6 +338,27 @@ mod tests {
         assert!(health.ready().unwrap_err().contains("stopping"));
     }
 
+    /// What a new leader plans on is read after it has begun to lead, so nothing of the controllers may run before.
+    #[tokio::test]
+    async fn controllers_begin_only_under_the_lease() {
+        kube_client::install_tls_provider();
+        // Nobody answers there, so this process never leads.
+        let client = kube_client::client(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let (health, asked) = (Health::new(), CancellationToken::new());
+        let lease = Lease::start(client, "here", LEASE_NAME, "me", LeaseTiming::default(), asked.clone());
+        let (began, asks) = (std::cell::Cell::new(false), asked.clone());
+        let controllers = async {
+            began.set(true);
+            Ok(())
+        };
+        let stopper = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            asks.cancel();
+        };
+        let (result, ()) = tokio::join!(lead(&lease, &health, &asked, controllers), stopper);
+        assert!(result.is_ok() && !began.get());
+    }
+
     #[tokio::test]
     async fn controllers_that_end_by_themselves_are_a_failure() {
         let (lease, health, asked) = (Lease::always(), Health::new(), CancellationToken::new());

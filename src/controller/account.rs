@@ -14,7 +14,7 @@ use super::error::PassError;
 use super::memory::Memory;
 use super::secrets::{self, ReadSecret};
 use super::write::Writer;
-use super::{claims, observer, request, wakes};
+use super::{claims, observer, policy, request, wakes};
 use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
 use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
 use crate::plan::account::{AccountFinding, held_up, scope};
@@ -38,6 +38,10 @@ pub struct AccountMemory {
     pub secret: LastRead,
     /// The Secret that holds the key now, to be let go when another one does.
     held: Option<String>,
+    /// The realm of the last key, which goes on serving deletes when the Secret is gone.
+    realm: Option<Arc<RealmHandle>>,
+    /// Whether the dependants know that the account releases them.
+    released: bool,
 }
 
 /// One pass.
@@ -55,6 +59,10 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
         }
         context.accounts.forget(&name);
         return Ok(Done::rest(None));
+    }
+    let policy = policy::of_account(&object);
+    if policy.releasing && !std::mem::replace(&mut memory.plan().released, true) {
+        wakes::dependants(context, &name);
     }
     if !held {
         object = writer.add_finalizer(&object, IN_USE_FINALIZER).await?;
@@ -75,7 +83,7 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
         last_handled_reconcile_at: if realm.is_some() { asked.or(handled) } else { handled },
         ..before.clone()
     };
-    if let (AccountFinding::Authenticated, Some(handle)) = (&finding, &realm) {
+    if let (AccountFinding::Authenticated | AccountFinding::ScopeSuspect { .. }, Some(handle)) = (&finding, &realm) {
         count(context, &object, handle, &mut status);
     }
     let again = outage_end(context, realm.as_deref());
@@ -135,18 +143,34 @@ async fn find(
         Ok(base_url) => base_url,
         Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
     };
-    let key = match api_key(context, object, block, memory).await? {
-        Ok(key) => key,
-        Err(finding) => return Ok((finding, None)),
+    let origin = base_url.origin();
+    let key = match api_key(context, object, block, memory).await {
+        Ok(Ok(key)) => key,
+        // rules.md *Keys and the Secret*: the key in memory serves deletes only.
+        Ok(Err(finding @ AccountFinding::SecretMissing { .. })) => {
+            let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
+            return Ok((finding, realm));
+        }
+        Ok(Err(finding)) => return Ok((finding, None)),
+        Err(PassError::Forbidden) => {
+            let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
+            return Ok((AccountFinding::SecretForbidden { secret: block.api_key_secret_ref.name.clone() }, realm));
+        }
+        Err(error) => return Err(error),
     };
     let handle = match join(context, object, block, base_url, &key) {
         Ok(handle) => handle,
         Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
     };
+    memory.plan().realm = Some(handle.clone());
     let secret = block.api_key_secret_ref.name.clone();
+    let known = object.status.as_ref().and_then(|status| status.scope.as_ref());
+    // rules.md *Absence*: it counts once, because the fingerprint changes with what is accepted.
+    let accepts = known.is_some_and(|scope| scope.fingerprint == object.spec.accept_scope);
     let sample = object.status.as_ref().and_then(|status| status.scope.as_ref());
     let sample = sample.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
+    handle.realm.accept_world(accepts);
     if handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none())
         && handle.trouble().is_none()
         || fresh
@@ -159,7 +183,9 @@ async fn find(
         Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
         None => match handle.realm.read(Mirror::world) {
             World::Trusted => AccountFinding::Authenticated,
-            World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect,
+            World::Suspect | World::Unwitnessed => {
+                AccountFinding::ScopeSuspect { fingerprint: known.map(|scope| scope.fingerprint.clone()) }
+            }
             World::Unknown => AccountFinding::Unavailable { cause: "no list has come in yet".to_owned() },
         },
     };
@@ -241,11 +267,10 @@ fn join(
             token_timing: TokenTiming::default(),
         };
         let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
-        let provider: Arc<dyn Provider> = match NexHealth::new(account, gate.clone(), context.http.clone(), observer) {
-            Ok(provider) => Arc::new(provider),
-            Err(error) => return Err(error.to_string()),
-        };
-        Ok(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
+        let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));
+        let provider = NexHealth::new(account, gate.clone(), http, observer, fence);
+        let provider: Arc<dyn Provider> = Arc::new(provider.map_err(|error: nexhealth::SetupError| error.to_string())?);
+        Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
     handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
     if new {
@@ -263,6 +288,7 @@ fn record(
     realm: Option<Arc<RealmHandle>>,
 ) -> bool {
     let standing = match (finding.blocks(), realm.as_ref().and_then(|handle| handle.trouble())) {
+        (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(bounded(why)),
         (Some(why), _) => Standing::NotReady(bounded(why)),
         (None, Some(Trouble::Unavailable { since, .. })) => {
             let long = crate::plan::elapsed(since, Timestamp::now()) >= context.timing.plan.outage_grace;
@@ -308,9 +334,12 @@ fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, stat
         status.unclaimed = shown.collect();
         let institutions: BTreeSet<i64> =
             mirror.practices().iter().filter_map(|practice| practice.key.parse().ok()).collect();
-        if mirror.practice_list().is_some() {
+        if mirror.practice_list().is_some() && mirror.world() == World::Trusted {
             let before = object.status.as_ref().and_then(|status| status.scope.as_ref());
             status.scope = scope(before, "nexhealth", &handle.realm.key().origin, &institutions);
+        } else if mirror.world() != World::Unknown && status.scope.is_none() {
+            // Nothing was ever known: a person must be able to accept what is there now all the same.
+            status.scope = scope(None, "nexhealth", &handle.realm.key().origin, &BTreeSet::new());
         }
     });
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::lock;
 use crate::plan::AccountView;
 use crate::provider::gate::Gate;
 use crate::provider::realm::{Realm, RealmKey};
+
+/// Deletes per realm and interval that no change of an object asked for (rules.md *Pairs*, *Pace*).
+const PRUNES: usize = 10;
 
 /// Namespace and name.
 pub type AccountName = (String, String);
@@ -26,6 +30,8 @@ pub struct RealmHandle {
     pub end: CancellationToken,
     /// Asks the observer to look now.
     pub look: Notify,
+    /// Held by a round, so that rounds never overlap; when the last one began.
+    pub rounds: tokio::sync::Mutex<Option<Instant>>,
     state: Mutex<RealmState>,
 }
 
@@ -33,6 +39,8 @@ pub struct RealmHandle {
 struct RealmState {
     members: HashMap<AccountName, Member>,
     trouble: Option<Trouble>,
+    /// When rows were deleted that no change of an object asked for, in the last interval.
+    prunes: Vec<Timestamp>,
 }
 
 /// What one account asks of its realm.
@@ -66,7 +74,8 @@ pub enum Trouble {
 impl RealmHandle {
     /// A realm that nobody uses yet.
     pub fn new(realm: Arc<Realm>, gate: Arc<Gate>) -> Self {
-        Self { realm, gate, end: CancellationToken::new(), look: Notify::new(), state: Mutex::default() }
+        let (look, rounds) = (Notify::new(), tokio::sync::Mutex::default());
+        Self { realm, gate, end: CancellationToken::new(), look, rounds, state: Mutex::default() }
     }
 
     /// An account uses it; the lowest rate wins.
@@ -108,12 +117,29 @@ impl RealmHandle {
         state.members.values().map(|member| member.interval).min().unwrap_or(Duration::from_secs(300))
     }
 
+    /// rules.md *Pairs*, *Pace*: how many rows that no change of an object asked to delete may be deleted now.
+    pub fn prunes_left(&self, now: Timestamp) -> usize {
+        let interval = self.interval();
+        let mut state = lock(&self.state);
+        state.prunes.retain(|at| crate::plan::elapsed(*at, now) < interval);
+        PRUNES.saturating_sub(state.prunes.len())
+    }
+
+    /// Takes one of them.
+    pub fn take_prune(&self, now: Timestamp) -> bool {
+        let free = self.prunes_left(now) > 0;
+        if free {
+            lock(&self.state).prunes.push(now);
+        }
+        free
+    }
+
     /// What is wrong with it.
     pub fn trouble(&self) -> Option<Trouble> {
         lock(&self.state).trouble.clone()
     }
 
-    /// Records how a round ended; answers whether that is news.
+    /// Records how a round ended, and opens or closes the breaker accordingly; answers whether that is news.
     pub fn set_trouble(&self, trouble: Option<Trouble>) -> bool {
         let mut state = lock(&self.state);
         let trouble = match (&state.trouble, trouble) {
@@ -123,6 +149,10 @@ impl RealmHandle {
             }
             (_, trouble) => trouble,
         };
+        match &trouble {
+            Some(Trouble::Unavailable { .. }) => self.gate.open_breaker(),
+            _ => self.gate.close_breaker(),
+        }
         let news = state.trouble != trouble;
         state.trouble = trouble;
         news
@@ -136,6 +166,8 @@ pub enum Standing {
     Ready,
     /// Not usable; the text says why.
     NotReady(String),
+    /// Not usable but for deletes, with the key that this process remembers; the text says why.
+    DeletesOnly(String),
     /// The provider does not answer.
     Unavailable {
         /// Whether that has lasted so long that dependants say so too.
@@ -164,6 +196,7 @@ impl AccountEntry {
         match &self.standing {
             Standing::Ready => AccountView::Ready { allow_insecure: self.allow_insecure },
             Standing::NotReady(why) => AccountView::NotReady(why.clone()),
+            Standing::DeletesOnly(why) => AccountView::DeletesOnly(why.clone()),
             Standing::Unavailable { long } => AccountView::Unavailable { long: *long },
         }
     }

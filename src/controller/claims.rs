@@ -11,7 +11,8 @@ use kube::ResourceExt;
 use super::accounts::RealmHandle;
 use super::context::Context;
 use super::found_by::{self, Scope};
-use crate::api::{DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookSubscription};
+use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookSubscription};
+use crate::plan::condition::is_true;
 use crate::plan::pairs;
 use crate::provider::model::{RemoteId, canonical_url};
 
@@ -188,14 +189,32 @@ fn names(subscription: &WebhookSubscription, namespace: &str, endpoint: &str) ->
     subscription.metadata.namespace.as_deref() == Some(namespace) && subscription.spec.endpoint_ref.name == endpoint
 }
 
-/// How many subscriptions of an endpoint object are going and still have rows to delete.
-pub fn leaving(context: &Context, endpoint: &WebhookEndpoint) -> usize {
-    let going = going(context, &endpoint.namespace().unwrap_or_default(), &endpoint.name_any());
+/// How many subscriptions of an endpoint object are at work, so that what they declare may not be delivered yet.
+pub fn unsettled(context: &Context, endpoint: &WebhookEndpoint) -> usize {
+    let subscriptions = subscriptions(context, &endpoint.namespace().unwrap_or_default(), &endpoint.name_any());
+    let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
+    subscriptions.iter().filter(|subscription| !is_settled(subscription, held)).count()
+}
+
+/// Whether a subscription has come to rest on this remote endpoint, or is on its way out.
+pub fn is_settled(subscription: &WebhookSubscription, held: Option<&String>) -> bool {
+    let Some(status) = &subscription.status else { return false };
+    let applied = status.applied.as_ref().and_then(|applied| applied.endpoint_remote_id.as_ref());
+    subscription.metadata.deletion_timestamp.is_some()
+        || subscription.spec.suspend
+        || applied == held && !is_true(&status.conditions, ConditionType::Reconciling)
+}
+
+/// How many subscriptions of an endpoint object must leave before it: those that are going and still have rows to delete,
+/// and all that have a hold while their account releases its objects.
+pub fn leaving(context: &Context, endpoint: &WebhookEndpoint, releasing: bool) -> usize {
+    let (namespace, name) = (endpoint.namespace().unwrap_or_default(), endpoint.name_any());
+    let of_it = if releasing { subscriptions } else { going };
     let leaving = |subscription: &Arc<WebhookSubscription>| {
-        subscription.spec.deletion_policy == DeletionPolicy::Delete
+        (releasing || subscription.spec.deletion_policy == DeletionPolicy::Delete)
             && subscription.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
     };
-    going.iter().filter(|subscription| leaving(subscription)).count()
+    of_it(context, &namespace, &name).iter().filter(|subscription| leaving(subscription)).count()
 }
 
 /// Other subscriptions whose pairs overlap with those of one that changed from `before`, on this endpoint object.

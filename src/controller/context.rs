@@ -16,7 +16,8 @@ use super::cache::Cache;
 use super::endpoint::EndpointMind;
 use super::error::PassError;
 use super::events::Events;
-use super::memory::Memories;
+use super::losses::Losses;
+use super::memory::{Memories, Turns};
 use super::secrets::ReadSecret;
 use super::subscription::SubscriptionMind;
 use super::timing::Timing;
@@ -64,8 +65,14 @@ pub struct Context {
     pub health: Health,
     pub events: Events,
     pub http: HttpClient,
+    /// What provider writes are fenced by (rules.md *Leader*).
+    pub lease: Lease,
+    /// Paces the writes that tell of an outage.
+    pub outage_turns: Turns,
     pub allowed_base_urls: Vec<String>,
     pub process_started: Timestamp,
+    /// When a process before this one last renewed the lease: until then somebody has surely looked.
+    pub predecessor_seen: Option<Timestamp>,
     pub accounts: Accounts,
     pub account_cache: Cache<ProviderAccount>,
     pub endpoint_cache: Cache<WebhookEndpoint>,
@@ -74,6 +81,11 @@ pub struct Context {
     pub endpoint_memory: Memories<EndpointMind>,
     pub subscription_memory: Memories<SubscriptionMind>,
     pub unconfirmed: Mutex<HashSet<ObjectKey>>,
+    /// Objects that could not be decoded: what they declare is not known.
+    pub undecodable: Mutex<HashSet<ObjectKey>>,
+    pub losses: Losses,
+    /// With `--namespace`: those that are being deleted. Their Secrets are not held any more.
+    pub going_namespaces: Mutex<HashSet<String>>,
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
 }
@@ -108,6 +120,35 @@ impl Context {
     /// Waits until every cache is filled.
     pub async fn synced(&self) {
         tokio::join!(self.account_cache.synced(), self.endpoint_cache.synced(), self.subscription_cache.synced());
+    }
+
+    /// Until when the remote side was surely looked at before this process did (rules.md *Delivery gaps*).
+    pub fn last_alive(&self, observe_interval: Duration) -> Timestamp {
+        let doubt = |at: Timestamp, by: Duration| at.checked_sub(by).unwrap_or(Timestamp::MIN);
+        match self.predecessor_seen {
+            Some(seen) => doubt(seen, observe_interval),
+            None => doubt(self.process_started, observe_interval + self.timing.lease),
+        }
+    }
+
+    /// An object could be decoded, or could not.
+    pub fn decoded(&self, key: ObjectKey, well: bool) {
+        let mut undecodable = self.undecodable.lock().unwrap_or_else(PoisonError::into_inner);
+        if well {
+            undecodable.remove(&key)
+        } else {
+            undecodable.insert(key)
+        };
+    }
+
+    /// Whether what all objects declare is known: else nothing is deleted because nobody declares it.
+    pub fn all_decoded(&self) -> bool {
+        self.undecodable.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether a watched namespace is known to be going.
+    pub fn namespace_goes(&self, namespace: &str) -> bool {
+        self.going_namespaces.lock().unwrap_or_else(PoisonError::into_inner).contains(namespace)
     }
 
     /// How often an account is observed.

@@ -20,12 +20,14 @@ use super::context::{Config, Context, Error};
 use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
-use super::memory::Memories;
+use super::memory::{Memories, Turns};
 use super::queue::Action;
 use super::secrets;
 use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
+use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
@@ -73,7 +75,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let context = Arc::new(Context {
         events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok()),
         client: config.client,
+        outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,
+        predecessor_seen: config.lease.previous_renewal(),
+        lease: config.lease,
         metrics: config.metrics,
         health: config.health,
         http,
@@ -87,6 +92,9 @@ pub async fn run(config: Config) -> Result<(), Error> {
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
         unconfirmed: Mutex::default(),
+        undecodable: Mutex::default(),
+        losses: super::losses::Losses::default(),
+        going_namespaces: Mutex::default(),
         tasks: tokio_util::task::TaskTracker::new(),
         shutdown: config.shutdown.child_token(),
     });
@@ -95,6 +103,10 @@ pub async fn run(config: Config) -> Result<(), Error> {
     running.extend(controller::<ProviderAccount>(&context, &namespaces));
     running.extend(controller::<WebhookEndpoint>(&context, &namespaces));
     running.extend(controller::<WebhookSubscription>(&context, &namespaces));
+    for namespace in namespaces.iter().flatten().cloned() {
+        let watching = context.clone();
+        running.push(async move { secrets::watch_namespace(watching, namespace).map(|()| "Namespace").await }.boxed());
+    }
     for namespace in namespaces {
         let context = context.clone();
         running.push(async move { secrets::watch(context, namespace).map(|()| "Secret").await }.boxed());
@@ -136,14 +148,14 @@ async fn watch<K: Controlled>(context: Arc<Context>, number: usize, namespace: O
         None => Api::all(context.client.clone()),
     };
     let mut sight = Sight::new(context.clone(), number, namespace);
-    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut events = watcher(api, quorum_lists()).default_backoff().boxed();
     loop {
         let event = tokio::select! {
             () = context.shutdown.cancelled() => return,
             event = events.try_next() => event,
         };
         match event {
-            Ok(Some(event)) => decoded(event).into_iter().for_each(|event| sight.see(event)),
+            Ok(Some(event)) => decoded(&context, event).into_iter().for_each(|event| sight.see(event)),
             Ok(None) => return,
             Err(error) => warn!(%error, kind = K::NAME, "a watch failed; trying again"),
         }
@@ -185,12 +197,25 @@ fn raise(ended: Result<(), JoinError>) {
     }
 }
 
+/// Watches begin with a list that a quorum has agreed on, not with what some cache of the API server happens to hold: a new
+/// leader must see what the one before it wrote (rules.md *Which remote is mine*). It is kube's default, and stays so
+/// here whatever becomes of that.
+fn quorum_lists() -> watcher::Config {
+    watcher::Config { list_semantic: watcher::ListSemantic::MostRecent, ..watcher::Config::default() }
+}
+
 /// One object that cannot be decoded must not hide the others, so it is left out here and keeps what it had.
-fn decoded<K: Controlled>(event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+fn decoded<K: Controlled>(context: &Context, event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+    let gone = matches!(event, watcher::Event::Delete(_));
     let open = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(object) => Some(object),
+        Ok(object) => {
+            context.decoded(object_key(&object), true);
+            Some(object)
+        }
         Err(invalid) => {
             let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
+            let key = ObjectKey::new(K::METRIC, namespace.unwrap_or_default(), name.unwrap_or_default());
+            context.decoded(key, gone);
             error!(kind = K::NAME, namespace, name, error = %invalid.error, "cannot read this object; correct or delete it");
             None
         }
@@ -216,10 +241,15 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(left) = memory.pause_left(object.meta().generation, Instant::now()) {
         return Action::requeue(left);
     }
-    let outcome = K::pass(context, object.clone()).await;
+    // Also a pass that nothing but a wake has asked for is waited for: one that hangs must show.
+    context.health.waiting(&key);
+    // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
+    let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
+    let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
+        context.metrics.set_suspended(&key, K::is_suspended(context, &latest));
     }
     match outcome {
         Ok(done) => {
@@ -230,7 +260,13 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
             done.again.map_or_else(Action::await_change, Action::requeue)
         }
         Err(PassError::Gone) => Action::await_change(),
-        Err(PassError::Conflict) => conflicted(&*object, context).await,
+        Err(PassError::Later(wait)) => Action::requeue(wait),
+        // Not the object's failure: either the lease is renewed soon, or this process ends.
+        Err(PassError::Provider(CallError::Fenced)) => Action::requeue(context.timing.backoff.0),
+        Err(PassError::Conflict) => {
+            let wait = memory.conflicted(context.timing.conflict, context.timing.backoff.1);
+            conflicted(&*object, wait, context).await
+        }
         Err(error) => {
             context.metrics.reconciled(K::METRIC, Outcome::Failed);
             let wait = memory.failed(context.timing.backoff, error.retry_after(), Instant::now());
@@ -262,11 +298,11 @@ fn outcome_of(conditions: &[Condition]) -> Outcome {
 }
 
 /// Somebody else wrote first: read the object as it is now and plan again.
-async fn conflicted<K: Controlled>(object: &K, context: &Arc<Context>) -> Action {
+async fn conflicted<K: Controlled>(object: &K, wait: Duration, context: &Arc<Context>) -> Action {
     let writer = super::write::Writer { context, cache: K::cache(context) };
     match writer.read(object).await {
-        Ok(_) => Action::requeue(context.timing.conflict),
+        Ok(_) => Action::requeue(wait),
         Err(PassError::Gone) => Action::await_change(),
-        Err(_) => Action::requeue(context.timing.backoff.0),
+        Err(_) => Action::requeue(wait.max(context.timing.backoff.0)),
     }
 }

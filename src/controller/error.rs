@@ -15,6 +15,12 @@ pub enum PassError {
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
+    /// This process may not do it. In a namespace that is going, its rights go first.
+    #[error("Kubernetes: not allowed")]
+    Forbidden,
+    /// Nothing is wrong: what is to be written has its turn only after this time.
+    #[error("its turn comes later")]
+    Later(Duration),
     /// The API server did not do it; try again with a growing pause.
     #[error("Kubernetes: {0}")]
     Kube(String),
@@ -38,6 +44,7 @@ impl From<kube::Error> for PassError {
         match &error {
             kube::Error::Api(status) if status.is_conflict() => Self::Conflict,
             kube::Error::Api(status) if status.is_not_found() => Self::Gone,
+            kube::Error::Api(status) if status.is_forbidden() => Self::Forbidden,
             // Only the status: a body could quote an object, and with it a Secret.
             kube::Error::Api(status) => Self::Kube(format!("{} ({})", status.reason, status.code)),
             other => Self::Kube(other.to_string()),

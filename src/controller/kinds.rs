@@ -14,7 +14,7 @@ use super::driver::{Done, object_key};
 use super::error::PassError;
 use super::memory::Memories;
 use super::write::Writer;
-use super::{account, claims, endpoint, subscription, wakes};
+use super::{account, claims, endpoint, policy, subscription, wakes};
 use crate::api::{ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::Report;
 use crate::runtime::metrics;
@@ -34,6 +34,8 @@ pub trait Controlled: Kind + PartialEq {
     fn memories(context: &Context) -> &Memories<Self::Mind>;
     /// The stored conditions.
     fn conditions(object: &Self) -> &[Condition];
+    /// Whether the object is held back from writing at the provider.
+    fn is_suspended(context: &Context, object: &Self) -> bool;
     /// Observe, plan, execute, report.
     fn pass(context: &Arc<Context>, object: Arc<Self>) -> impl Future<Output = Result<Done, PassError>> + Send;
     /// Writes a first status if there is none: `Ready` exists from the first pass, also when that fails.
@@ -172,6 +174,10 @@ macro_rules! controlled {
 impl Controlled for ProviderAccount {
     controlled!(ProviderAccount, account::AccountMemory, account, account_cache, account_memory);
 
+    fn is_suspended(_: &Context, object: &Self) -> bool {
+        policy::of_account(object).observe
+    }
+
     /// Its own pass tells the dependants.
     fn applied(_: &Context, _: Option<&Self>, _: &Self) {}
 
@@ -184,6 +190,10 @@ impl Controlled for ProviderAccount {
 
 impl Controlled for WebhookEndpoint {
     controlled!(WebhookEndpoint, endpoint::EndpointMind, endpoint, endpoint_cache, endpoint_memory);
+
+    fn is_suspended(context: &Context, object: &Self) -> bool {
+        object.spec.suspend || policy::of_endpoint(context, object).observe
+    }
 
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {
         if before.is_none_or(|before| subscription::link(before) != subscription::link(object)) {
@@ -203,6 +213,7 @@ impl Controlled for WebhookEndpoint {
         wakes::same_url(context, object);
         wakes::account_of(context, object);
         wakes::applied_on(context, object);
+        context.losses.forget(object.metadata.uid.as_deref().unwrap_or_default());
     }
 }
 
@@ -215,16 +226,38 @@ impl Controlled for WebhookSubscription {
         subscription_memory
     );
 
+    fn is_suspended(context: &Context, object: &Self) -> bool {
+        let namespace = object.namespace().unwrap_or_default();
+        let endpoint = context.endpoint_cache.get(&namespace, &object.spec.endpoint_ref.name);
+        object.spec.suspend || endpoint.is_some_and(|endpoint| policy::of_endpoint(context, &endpoint).observe)
+    }
+
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {
         let edited =
             before.map_or(!object.spec.active, |before| before.metadata.generation != object.metadata.generation);
         if edited {
             overlapping(context, before.unwrap_or(object), object);
         }
+        let Some(before) = before else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let Some(endpoint) = context.endpoint_cache.get(&namespace, &object.spec.endpoint_ref.name) else { return };
+        let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
+        let settled = !claims::is_settled(before, held) && claims::is_settled(object, held);
+        let gaps = endpoint.status.iter().flat_map(|status| &status.delivery_gaps);
+        let released = before.finalizers().len() > object.finalizers().len();
+        if released || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {
+            wakes::wake(context, &*endpoint);
+        }
     }
 
     fn deleted(context: &Context, object: &Self) {
         overlapping(context, object, object);
+        let endpoint =
+            context.endpoint_cache.get(&object.namespace().unwrap_or_default(), &object.spec.endpoint_ref.name);
+        if let (Some(endpoint), Some(uid)) = (endpoint.and_then(|endpoint| endpoint.uid()), object.uid()) {
+            // What it had lost is nobody's any more.
+            context.losses.tell(&endpoint, &uid, &[], Timestamp::now());
+        }
     }
 }
 

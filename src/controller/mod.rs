@@ -17,6 +17,8 @@
 //! | `events` | Kubernetes Events |
 //! | `claims` | which object holds which remote endpoint, which want the same URL |
 //! | `kinds` | what the driver must know of each kind, and whom its events concern |
+//! | `losses` | what subscriptions have lost, for the delivery gaps of their endpoint |
+//! | `policy` | what an account's spec allows its objects |
 //! | `observer` | looks at the remote side of a realm again and again |
 
 mod account;
@@ -34,8 +36,10 @@ mod events;
 mod found_by;
 mod index;
 mod kinds;
+mod losses;
 mod memory;
 mod observer;
+mod policy;
 mod queue;
 mod request;
 mod secrets;

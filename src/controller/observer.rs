@@ -1,4 +1,9 @@
 //! Looks at the remote side of one realm again and again: one round per interval, whatever the number of objects.
+//!
+//! A round is also the probe of the realm's breaker (rules.md *Outcomes*): one that the provider does not answer opens
+//! it, one that it answers closes it ([`RealmHandle::set_trouble`]), and rounds never overlap. So an outage costs one
+//! call at a time, however many objects need the provider. A failed call of an object opens nothing: it orders a round,
+//! and rounds ordered in vain grow rarer, so that one broken route costs little as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +11,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::RngExt;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::accounts::{RealmHandle, Trouble};
 use super::context::Context;
 use super::wakes;
 use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::realm::Health;
 
 /// Starts the tasks of a realm. They end with the realm or with the process.
@@ -24,9 +31,29 @@ pub fn start(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     context.spawn(async move { forward(&forwarding, &realm).await });
 }
 
-/// One round now; answers whether the trouble of the realm has changed.
+/// One round now, for somebody who waits; answers whether the trouble of the realm has changed.
 pub async fn round(handle: &RealmHandle) -> bool {
-    let outcome = handle.realm.round().await;
+    round_due(handle, Instant::now()).await
+}
+
+/// One round in the lane of reads, that goes first once `late` has come (rules.md *Gate*).
+async fn round_due(handle: &RealmHandle, late: Instant) -> bool {
+    let asked = Instant::now();
+    let mut last = handle.rounds.lock().await;
+    if last.is_some_and(|began| began >= asked) {
+        // The one that was waited for began after the question; it is the answer.
+        return false;
+    }
+    *last = Some(Instant::now());
+    let (errand, lever) = Errand::with_lever(if late <= asked { Lane::Front } else { Lane::Reads });
+    let mut work = std::pin::pin!(errand.probing().run(handle.realm.round()));
+    let outcome = tokio::select! {
+        outcome = &mut work => outcome,
+        () = tokio::time::sleep_until(late) => {
+            lever.raise(Lane::Front);
+            work.await
+        }
+    };
     let trouble = outcome.err().and_then(|error| match error {
         CallError::Unavailable { cause, .. } => {
             Some(Trouble::Unavailable { since: Timestamp::now(), cause: cause.to_string() })
@@ -34,8 +61,8 @@ pub async fn round(handle: &RealmHandle) -> bool {
         CallError::CredentialsRejected => Some(Trouble::CredentialsRejected),
         CallError::Rejected { status } => Some(Trouble::Refused { status }),
         CallError::NotFound => Some(Trouble::Refused { status: 404 }),
-        // The gate waits; the account stays as it was (rules.md *Outcomes*, 429).
-        CallError::RateLimited { .. } => handle.trouble(),
+        // The gate waits; the account stays as it was (rules.md *Outcomes*, 429). Reads meet no fence.
+        CallError::RateLimited { .. } | CallError::Fenced => handle.trouble(),
     });
     let news = handle.set_trouble(trouble.clone());
     if news {
@@ -48,41 +75,79 @@ pub async fn round(handle: &RealmHandle) -> bool {
     news
 }
 
+/// A pause that doubles.
+struct Growing {
+    limits: (Duration, Duration),
+    next: Duration,
+}
+
+impl Growing {
+    fn new(limits: (Duration, Duration)) -> Self {
+        Self { limits, next: limits.0 }
+    }
+
+    fn grow(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 2).min(self.limits.1);
+        now
+    }
+
+    fn reset(&mut self) {
+        self.next = self.limits.0;
+    }
+}
+
 async fn observe(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     let mut health = handle.realm.watch_health();
-    let mut probe = context.timing.probe.0;
+    let (mut probe, mut doubt) = (Growing::new(context.timing.probe), Growing::new(context.timing.probe));
+    let mut due = Instant::now() + pause(context, handle, &mut probe);
+    let mut doubted = Instant::now();
     loop {
-        let wait = match handle.trouble() {
-            None => jittered(handle.interval()),
-            Some(Trouble::CredentialsRejected | Trouble::Refused { .. }) => context.timing.credentials_retry,
-            Some(Trouble::Unavailable { .. }) => {
-                let wait = probe;
-                probe = (probe * 2).min(context.timing.probe.1);
-                jittered(wait)
-            }
-        };
+        let doubtful = in_doubt(*health.borrow_and_update(), handle.trouble().as_ref());
+        let next = if doubtful { due.min(doubted) } else { due };
         tokio::select! {
             () = handle.end.cancelled() => return,
             () = context.shutdown.cancelled() => return,
             () = handle.look.notified() => {}
             // A failed call of an object is confirmed by a round before the account says anything.
-            changed = health.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let failing = !matches!(*health.borrow_and_update(), Health::Healthy);
-                if failing == handle.trouble().is_some() {
-                    continue;
-                }
-            }
-            () = tokio::time::sleep(wait) => {}
+            changed = health.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            () = tokio::time::sleep_until(next) => {}
         }
-        if round(handle).await {
+        let late = if doubtful { Instant::now() } else { due + handle.interval() / 2 };
+        if round_due(handle, late).await {
             wakes::accounts_of(context, handle);
         }
         if handle.trouble().is_none() {
-            probe = context.timing.probe.0;
+            probe.reset();
         }
+        if doubtful {
+            doubted = Instant::now() + doubt.grow();
+        } else {
+            doubt.reset();
+        }
+        due = Instant::now() + pause(context, handle, &mut probe);
+    }
+}
+
+/// Whether calls of objects met something else than the last round did.
+fn in_doubt(health: Health, trouble: Option<&Trouble>) -> bool {
+    match trouble {
+        None => matches!(health, Health::Unavailable { .. } | Health::CredentialsRejected { .. }),
+        Some(Trouble::Unavailable { .. } | Trouble::CredentialsRejected) => health == Health::Healthy,
+        // The refused list is an answer, and so is any other: nothing is to be learnt from it.
+        Some(Trouble::Refused { .. }) => false,
+    }
+}
+
+/// How long until the next round by itself.
+fn pause(context: &Context, handle: &RealmHandle, probe: &mut Growing) -> Duration {
+    match handle.trouble() {
+        None => jittered(handle.interval()),
+        Some(Trouble::CredentialsRejected | Trouble::Refused { .. }) => context.timing.credentials_retry,
+        Some(Trouble::Unavailable { .. }) => jittered(probe.grow()),
     }
 }
 
@@ -130,6 +195,9 @@ async fn measure(context: &Context, handle: &RealmHandle) {
             context.metrics.set_budget_ratio(provider, name, Some(1.0 - handle.gate.budget_ratio()));
         }
         shown = name;
+        if handle.gate.holds_calls() {
+            context.health.held_up();
+        }
         let total = handle.gate.throttled_total();
         context.metrics.throttled(provider, total.saturating_sub(counted));
         counted = total;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::plan::PlanTiming;
 use crate::provider::http::CallLimits;
 use crate::provider::realm::RealmTiming;
+use crate::runtime::LeaseTiming;
 
 /// All durations. There is no option for them on the command line: they are decisions, not settings.
 #[derive(Clone, Debug)]
@@ -31,8 +32,12 @@ pub struct Timing {
     pub kube_call: Duration,
     /// How long a Secret may be going, under an account that is not, before it is let go (rules.md *Keys*: 60 s).
     pub secret_replaced: Duration,
+    /// With `--namespace`: how often to ask whether a namespace is going. Its rights end 5 s after that.
+    pub namespace_poll: Duration,
     /// How long a process before this one may have kept writing: the lease time.
     pub lease: Duration,
+    /// Time between the status writes by which objects say that an outage has lasted (rules.md *Outcomes*: 20 a second).
+    pub outage_writes: Duration,
 }
 
 impl Default for Timing {
@@ -49,7 +54,24 @@ impl Default for Timing {
             conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),
-            lease: Duration::from_secs(15),
+            namespace_poll: Duration::from_secs(2),
+            lease: LeaseTiming::default().duration,
+            outage_writes: Duration::from_millis(50),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// rules.md *Leader*: else no write would ever start, or none after the first renewal that fails.
+    #[test]
+    fn a_write_fits_into_the_lease_although_one_renewal_has_failed() {
+        let (lease, timing) = (LeaseTiming::default(), Timing::default());
+        // A renewal is sent every `renew`, has as long for its answer, and counts from its sending.
+        let worst = lease.duration - lease.renew * 2;
+        assert!(worst > timing.calls.write_deadline, "{worst:?}");
+        assert_eq!(timing.lease, lease.duration);
     }
 }

@@ -2,6 +2,7 @@
 //! is refused by the API server instead of undoing what came between.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -16,7 +17,7 @@ use super::kinds::{self, Controlled};
 use crate::api::{ConditionType, Reason};
 use crate::plan::Note;
 use crate::plan::condition::{find, is_true};
-use crate::runtime::metrics::Verb;
+use crate::runtime::metrics::{Kind, Verb};
 
 /// Writes for objects of one kind.
 pub struct Writer<'a, K: Controlled> {
@@ -50,11 +51,26 @@ impl<K: Controlled> Writer<'_, K> {
     /// Replaces the status.
     pub async fn status(&self, object: &K, status: &impl Serialize) -> Result<Arc<K>, PassError> {
         let value = serde_json::to_value(status).map_err(|error| PassError::Kube(error.to_string()))?;
+        self.await_turn(object, &value)?;
         let written = self.patch(object, true, "/status", value).await?;
         if let Some(note) = tell(object, &written) {
             self.context.events.publish(&*written, &[note]).await;
         }
         Ok(written)
+    }
+
+    /// That an outage has lasted is news of every object at the same moment, so it is told in turns (rules.md *Outcomes*).
+    fn await_turn(&self, object: &K, status: &Value) -> Result<(), PassError> {
+        let outage = Reason::ProviderUnavailable.as_str();
+        let mut conditions = status["conditions"].as_array().into_iter().flatten();
+        let tells = conditions.any(|condition| condition["type"] == "Ready" && condition["reason"] == outage);
+        let told = find(K::conditions(object), ConditionType::Ready).is_some_and(|ready| ready.reason == outage);
+        if K::METRIC == Kind::ProviderAccount || !tells || told {
+            return Ok(());
+        }
+        let memory = K::memories(self.context).of(&object.uid().unwrap_or_default());
+        let (turns, valid) = (&self.context.outage_turns, self.context.timing.plan.outage_grace);
+        memory.outage_turn(turns, valid, Instant::now()).map_err(PassError::Later)
     }
 
     /// Reads the object as it is now (quorum).

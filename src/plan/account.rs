@@ -21,6 +21,11 @@ pub enum AccountFinding {
         /// Its name.
         secret: String,
     },
+    /// The Secret cannot be read.
+    SecretForbidden {
+        /// Its name.
+        secret: String,
+    },
     /// The Secret has no key that can be sent; the text says why.
     KeyUnusable(String),
     /// The provider does not accept the key.
@@ -39,7 +44,10 @@ pub enum AccountFinding {
         status: u16,
     },
     /// The key sees another world than before.
-    ScopeSuspect,
+    ScopeSuspect {
+        /// Of the world that was known.
+        fingerprint: Option<String>,
+    },
     /// All is well.
     Authenticated,
 }
@@ -53,6 +61,12 @@ impl AccountFinding {
                 Reason::SecretMissing,
                 format!(
                     "the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names is not in this namespace or is being deleted: create it with the API key"
+                ),
+            ),
+            Self::SecretForbidden { secret } => Report::waiting(
+                Reason::SecretMissing,
+                format!(
+                    "the operator may not read the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names: give its ServiceAccount the rights of the chart in this namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
                 ),
             ),
             Self::KeyUnusable(message) => Report::stalled(Reason::CredentialsRejected, message.clone()),
@@ -74,12 +88,25 @@ impl AccountFinding {
                     "the provider refuses to list what the key reaches (HTTP {status}): check spec.nexHealth.apiVersion and what the key may do"
                 ),
             ),
-            Self::ScopeSuspect => Report::waiting(
-                Reason::ScopeSuspect,
-                "the key no longer shows what this account has seen before, as if it belonged to another organisation: nothing is written remotely until it does. Restore the former key, or the endpoints at the provider",
-            ),
+            Self::ScopeSuspect { fingerprint } => {
+                let accept = fingerprint.as_ref().map(|fingerprint| {
+                    format!(", or, if what it shows now is right, set spec.acceptScope to status.scope.fingerprint ({fingerprint:?})")
+                });
+                Report::waiting(
+                    Reason::ScopeSuspect,
+                    format!(
+                        "the key no longer shows what this account has seen before, as if it belonged to another organisation: nothing is written remotely. Put the former key back into the Secret{}",
+                        accept.unwrap_or_default()
+                    ),
+                )
+            }
             Self::Authenticated => Report::ready(Reason::Authenticated, "the provider accepts the API key"),
         }
+    }
+
+    /// Whether only the Secret is lacking: a key that is still in memory may serve deletes.
+    pub fn leaves_key_in_memory(&self) -> bool {
+        matches!(self, Self::SecretMissing { .. } | Self::SecretForbidden { .. })
     }
 
     /// Why dependants cannot use the account; `None` where they can or where an outage speaks for itself.
@@ -97,7 +124,7 @@ pub fn held_up(finding: &AccountFinding, endpoints: &[String]) -> Report {
     let names = endpoints.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let more = if endpoints.len() > 5 { " and others" } else { "" };
     let mut message = format!(
-        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them, or see their conditions (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider)"
+        "WebhookEndpoints {names}{more} still need this account's key to delete what they made: delete them, or see their conditions (with spec.deletionPolicy: Orphan a WebhookEndpoint leaves it at the provider; on this account it releases all of them)"
     );
     if let Some(trouble) = finding.blocks() {
         message = format!("{message}. The account itself cannot be used: {trouble}");
@@ -116,7 +143,8 @@ pub fn scope(before: Option<&Scope>, provider: &str, origin: &str, institutions:
     let wanted = SAMPLE.min(institutions.len());
     let more: Vec<i64> = institutions.difference(&sample).copied().take(wanted.saturating_sub(sample.len())).collect();
     sample.extend(more);
-    if sample.is_empty() {
+    // Of a key that reaches nobody too: a person must be able to accept that (`spec.acceptScope`).
+    if sample.is_empty() && before.is_some() {
         return before.cloned();
     }
     let fingerprint = fingerprint(provider, origin, &sample);

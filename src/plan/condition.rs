@@ -104,6 +104,11 @@ impl Report {
         Self { ready: Is::False, reason, message: message.into(), progress: Progress::Stalled, others: Vec::new() }
     }
 
+    /// Not as declared, because nothing may be done about it: nobody works on it, and nothing is wrong.
+    pub fn frozen(reason: Reason, message: impl Into<String>) -> Self {
+        Self { ready: Is::False, reason, message: message.into(), progress: Progress::AtRest, others: Vec::new() }
+    }
+
     /// Adds another condition.
     #[must_use]
     pub fn with(mut self, verdict: Verdict) -> Self {

@@ -52,6 +52,8 @@ pub struct Candidate {
     pub rows: Option<usize>,
     /// Whether another object holds it, or this one is removing it.
     pub taken: bool,
+    /// Whether another object holds it.
+    pub held_elsewhere: bool,
 }
 
 /// What the candidates are.
@@ -130,7 +132,7 @@ mod tests {
             updated_at: None,
             key: None,
         };
-        Candidate { endpoint, rows, taken: false }
+        Candidate { endpoint, rows, taken: false, held_elsewhere: false }
     }
 
     #[test]

@@ -1,118 +1,28 @@
 //! What a `WebhookEndpoint` needs next: rules.md *Create*, *Which remote is mine*, *Absence*, *Keys and the Secret*.
 
+mod adopt;
 mod draft;
 mod held;
+mod input;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::condition::{Is, Report, Verdict};
-use super::create::{self, Candidate, Intent};
+use super::contention::Field;
+use super::create::{self, Intent};
 use super::outcome::{AccountBlock, account_block};
-use super::{AccountView, Note, PlanTiming, Refusal, elapsed, target, wire_time};
-use crate::api::endpoint::{LastCreate, PendingCreate, SubscriptionCounts};
+use super::{AccountView, Note, Refusal, elapsed, target, wire_time};
+use crate::api::endpoint::{LastCreate, PendingCreate};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
-use crate::provider::model::{Absence, EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
 use crate::signing::SecretText;
 
 pub(super) use draft::Draft;
 use held::{difference, in_sync, maintain};
+pub use input::{EndpointInput, EndpointMemory, RemoteSide, SecretView};
 
 /// After so many new endpoints without a readable key, one more would be no better.
 const MAX_UNREADABLE: u32 = 2;
-
-/// Everything an endpoint's plan may look at.
-pub struct EndpointInput<'a> {
-    /// The object.
-    pub object: &'a WebhookEndpoint,
-    /// Its account.
-    pub account: AccountView,
-    /// The remote side, as far as it concerns this object.
-    pub remote: RemoteSide,
-    /// The Secret of the wanted name.
-    pub secret: SecretView,
-    /// Another object that has the better right to this target URL.
-    pub rival: Option<String>,
-    /// Deleting subscription objects that still have rows here.
-    pub leaving_subscriptions: usize,
-    /// What this process remembers of the object.
-    pub memory: EndpointMemory,
-    /// When this process began to plan; POSTs of a process before it may still land.
-    pub process_started: Timestamp,
-    /// How long the process before this one may have kept writing: the lease time.
-    pub predecessor: Duration,
-    /// Now.
-    pub now: Timestamp,
-    /// Injected durations.
-    pub timing: &'a PlanTiming,
-}
-
-/// The remote side of one endpoint object.
-#[derive(Clone, Debug, Default)]
-pub struct RemoteSide {
-    /// Whether a good endpoint list of this process exists.
-    pub listed: bool,
-    /// Whether one started after the intent was acknowledged.
-    pub listed_since_intent: bool,
-    /// When the last good endpoint list started.
-    pub listed_at: Option<Timestamp>,
-    /// The endpoint of `status.remoteId`, if it is there.
-    pub held: Option<RemoteEndpoint>,
-    /// Its absence, if good lists lack it.
-    pub absence: Option<Absence>,
-    /// Whether our DELETE of it was answered with 2xx and a later good list lacks it.
-    pub gone: bool,
-    /// Other endpoints with the same canonical URL.
-    pub same_url: Vec<Candidate>,
-    /// Of `status.removing`, those that are still listed.
-    pub removing: Vec<RemoteId>,
-    /// Whether every id that is on its way out is absent from a good list that started after our last write to it.
-    pub removing_gone: bool,
-    /// A POST that may have been lost: when to look for what it made.
-    pub uncertain: Option<Timestamp>,
-    /// Rows on the held endpoint.
-    pub rows: Option<SubscriptionCounts>,
-}
-
-/// The Secret of the wanted name.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SecretView {
-    /// Not there.
-    Missing,
-    /// Somebody else's.
-    Foreign,
-    /// Ours.
-    Ours {
-        /// What `current` holds.
-        current: Option<SecretText>,
-        /// Whether labels, annotations and owner are as wanted.
-        dressed: bool,
-        /// Whether it has our owner reference.
-        owned: bool,
-    },
-}
-
-/// What this process remembers of an endpoint object.
-#[derive(Clone, Debug, Default)]
-pub struct EndpointMemory {
-    /// Our CRD is being removed: nothing remote is deleted (rules.md *Deletion*).
-    pub definition_going: bool,
-    /// This process wrote the present intent; otherwise a process before it did, and may have sent a POST.
-    pub intent_is_mine: bool,
-    /// How many endpoints of the present intent showed no key, and when the last was made.
-    pub unreadable: Option<(u32, Timestamp)>,
-    /// The id that a 201 of this process named.
-    pub made: Option<RemoteId>,
-    /// When this process last sent a POST whose answer was ambiguous.
-    pub lost_post: Option<Timestamp>,
-    /// The provider refused the create or the change for this generation.
-    pub refused: Option<Refusal>,
-    /// The provider refused to delete because of rows, or for good.
-    pub delete_refused: Option<Refusal>,
-    /// Rows of the held endpoint, listed because deleting it was refused.
-    pub rows_in_the_way: Option<Vec<RemoteRow>>,
-}
 
 /// The next kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +41,8 @@ pub enum EndpointStep {
     Create(NewEndpoint),
     /// PATCH.
     Patch(RemoteId, EndpointPatch),
+    /// PATCH of the switch, after it was switched off remotely.
+    Reactivate(RemoteId),
     /// DELETE.
     Delete(RemoteId),
     /// DELETE these rows, because the endpoint cannot go before them.
@@ -152,8 +64,12 @@ pub struct EndpointPlan {
     pub step: EndpointStep,
     /// The status that follows; written when the step is `Acknowledge` or `Rest`.
     pub status: WebhookEndpointStatus,
-    /// Events to publish with it.
+    /// Events to publish once the step is done.
     pub notes: Vec<Note>,
+    /// What a PATCH puts back because somebody else has changed it.
+    pub corrects: Vec<Field>,
+    /// Seconds of delivery gaps that this status ends.
+    pub gap_seconds: f64,
     /// When to plan again without being woken.
     pub again: Option<Duration>,
 }
@@ -170,6 +86,9 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         return super::endpoint_deletion::plan(input);
     }
     let draft = Draft::new(input);
+    if input.policy.releasing {
+        return super::endpoint_deletion::release(input, draft);
+    }
     if let Some(problem) = target::problem(&input.object.spec.target_url) {
         return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
     }
@@ -190,7 +109,8 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         );
         return draft.rest(Report::stalled(Reason::Conflict, message), None);
     }
-    if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+    let held = input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER);
+    if !held && !(draft.is_frozen() && draft.has_nothing()) {
         return draft.step(EndpointStep::AddFinalizer);
     }
     if !input.remote.listed {
@@ -231,6 +151,10 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
     }
     // rules.md *Create*, key unreadable: the empty one goes first, so that there is never more than one of them.
     if let Some(id) = remote.removing.first() {
+        if draft.is_frozen() {
+            return draft
+                .would([format!("delete the empty remote endpoint {id}, whose key the provider does not show")]);
+        }
         let refusal = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
         return match refusal {
             None => draft.step(EndpointStep::Delete(id.clone())),
@@ -259,10 +183,21 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
     // An id that a 201 named is ours beyond doubt; a lower one is a twin of it only if a POST before it was lost.
     let made = input.memory.made.as_ref().filter(|made| !may_be_lost(input) && ours.contains(made));
     if let Some(keep) = made.or(ours.first()) {
-        return take(input, draft, keep);
+        return take(input, draft, keep, None);
     }
-    if let Some(id) = foreign.first() {
-        return draft.rest(remote_exists(id), None);
+    let recreating = pending.is_some() || last.is_some();
+    match adopt::choose(input, &foreign, recreating) {
+        adopt::Choice::Adopt(id, right) => return adopt::adopt(input, draft, &id, right),
+        adopt::Choice::Leave(report) => return draft.rest(report, None),
+        adopt::Choice::Make => {}
+    }
+    if draft.is_frozen() {
+        let shown = target::shown(&input.object.spec.target_url);
+        let name = secret_name(input.object);
+        return draft.would([
+            format!("create a remote endpoint that delivers to {shown}"),
+            format!("publish its signing key in the Secret {name:?}"),
+        ]);
     }
     if let Some(refusal) = refused {
         return draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing)));
@@ -297,12 +232,19 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
 }
 
 /// The id is known: the key into the Secret first, then the id into the status.
-fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
-    let found = input.remote.same_url.iter().find(|candidate| candidate.endpoint.id == *id);
-    let Some(endpoint) = found.map(|candidate| &candidate.endpoint) else {
+///
+/// `right` is there where the object did not make the endpoint and takes it over.
+fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId, right: Option<&str>) -> EndpointPlan {
+    let mut found = input.remote.same_url.iter().chain(&input.remote.named);
+    let Some(endpoint) = found.find(|candidate| candidate.endpoint.id == *id).map(|candidate| &candidate.endpoint)
+    else {
         return draft.step(EndpointStep::ListEndpoints);
     };
-    let Some(key) = &endpoint.key else {
+    let in_secret = match &input.secret {
+        SecretView::Ours { current, .. } => current.as_ref(),
+        _ => None,
+    };
+    let Some(key) = endpoint.key.as_ref().or(in_secret.filter(|_| right.is_some())) else {
         // An empty endpoint whose key nobody will ever know is of no use: name it as on its way out, then make another.
         draft.status.removing.push(id.as_str().to_owned());
         return draft.acknowledge(progressing("the new remote endpoint shows no key; replacing it"));
@@ -316,12 +258,15 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> Endpo
         draft.status.last_create = Some(ended(input, pending, lost));
     }
     draft.status.remote_id = Some(id.as_str().to_owned());
-    let note = Note::normal(
-        "Created",
-        "Create",
-        format!("remote endpoint {id} delivers to {}", target::shown(&endpoint.target_url)),
-    );
-    draft.notes.push(note);
+    let shown = target::shown(&endpoint.target_url);
+    draft.notes.push(match right {
+        None => Note::normal("Created", "Create", format!("remote endpoint {id} delivers to {shown}")),
+        Some(right) => Note::normal(
+            "Adopted",
+            "Adopt",
+            format!("took over remote endpoint {id}, which delivers to {shown}: {right}"),
+        ),
+    });
     if difference(input, endpoint) != EndpointPatch::default() {
         return draft.acknowledge(progressing("the spec was edited while the remote endpoint was made; changing it"));
     }
@@ -351,13 +296,6 @@ fn published(secret: &SecretView, key: &SecretText) -> bool {
 
 fn progressing(message: &str) -> Report {
     Report::unknown(Reason::Progressing, message)
-}
-
-fn remote_exists(id: &RemoteId) -> Report {
-    let message = format!(
-        "the provider already has endpoint {id} with this target URL, and this object did not make it; a second one would deliver each event twice. Delete it at the provider, or give spec.targetUrl a distinguishing path or query"
-    );
-    Report::stalled(Reason::RemoteExists, message)
 }
 
 fn no_key_is_shown() -> Report {

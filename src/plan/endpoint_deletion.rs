@@ -11,51 +11,81 @@ use super::{AccountView, Note, elapsed};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
 use crate::provider::model::RemoteId;
 
-const WAY_OUT: &str = "To give the remote endpoint up instead, set spec.deletionPolicy: Orphan on this object";
+const WAY_OUT: &str =
+    "To give the remote endpoint up instead, set spec.deletionPolicy: Orphan on this object, or on the account for all";
 
 /// Plans an endpoint object that is being deleted.
 pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
     let draft = Draft::new(input);
     if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
-        return EndpointPlan { step: EndpointStep::Rest, status: draft.status, notes: Vec::new(), again: None };
+        return draft.step(EndpointStep::Rest);
     }
+    // rules.md *Suspend and Observe*: under suspend as deletionPolicy says, under Observe always as Orphan.
     match input.object.spec.deletion_policy {
-        _ if input.memory.definition_going => orphan(input, draft),
-        DeletionPolicy::Orphan => orphan(input, draft),
+        _ if input.memory.definition_going => {
+            orphan(input, draft, "the definition of this kind is being removed from the cluster", Others::Ignored)
+        }
+        _ if input.policy.observe => orphan(input, draft, "the account's managementPolicy is Observe", Others::Ignored),
+        _ if input.policy.releasing => orphan(input, draft, RELEASED, Others::Ignored),
+        DeletionPolicy::Orphan => orphan(input, draft, "deletionPolicy: Orphan", Others::First),
         DeletionPolicy::Delete => delete(input, draft),
     }
 }
 
+const RELEASED: &str = "the account is being deleted with deletionPolicy: Orphan";
+
+/// Whether subscription objects on an endpoint must leave before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// They still need the id to find their rows, or the account to be released.
+    First,
+    /// They leave their rows behind as well, and some may be waiting for this object.
+    Ignored,
+}
+
+/// rules.md *Deletion*: the account is being deleted and releases its objects. One that is not deleted itself stays, without
+/// a hold on anything.
+pub(super) fn release(input: &EndpointInput<'_>, draft: Draft<'_>) -> EndpointPlan {
+    if input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+        return orphan(input, draft, RELEASED, Others::First);
+    }
+    let message = "the account is being deleted with deletionPolicy: Orphan and has released this object; what exists at the provider stays. Create the account again to go on, or delete this object";
+    draft.rest(Report::waiting(Reason::AccountNotFound, message), None)
+}
+
 /// The remote stays. Subscription objects that are leaving still need the id to find their rows.
-fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
-    if input.leaving_subscriptions > 0 {
-        let message = "waiting for WebhookSubscriptions on this endpoint that are being deleted; see their conditions";
+fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>, why: &str, others: Others) -> EndpointPlan {
+    if others == Others::First && input.leaving_subscriptions > 0 {
+        let message = "waiting for WebhookSubscriptions on this endpoint that must leave first; see their conditions";
         return draft.rest(Report::waiting(Reason::Deleting, message), None);
     }
     if matches!(input.secret, SecretView::Ours { owned: true, .. }) {
         return draft.step(EndpointStep::ReleaseSecret);
     }
-    let id = draft.status.remote_id.clone().unwrap_or_else(|| "(none)".to_owned());
-    draft.notes.push(Note::normal(
-        "Orphaned",
-        "Orphan",
-        format!("remote endpoint {id} stays at the provider (deletionPolicy: Orphan)"),
-    ));
+    let (status, mut ids) = (&draft.status, Vec::new());
+    ids.extend(status.remote_id.iter().chain(&status.removing).cloned());
+    let text = match ids.as_slice() {
+        [] => format!("no remote endpoint is known; nothing is deleted at the provider ({why})"),
+        ids => format!("remote endpoint {} stays at the provider ({why})", ids.join(", ")),
+    };
+    draft.notes.push(Note::normal("Orphaned", "Orphan", text));
     draft.step(EndpointStep::RemoveFinalizer)
 }
 
 fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
-    let status = &draft.status;
-    let nothing_made = status.remote_id.is_none()
-        && status.pending_create.is_none()
-        && status.last_create.is_none()
-        && status.removing.is_empty();
-    if nothing_made {
+    if draft.has_nothing() {
         return draft.step(EndpointStep::RemoveFinalizer);
     }
+    let status = &draft.status;
     let account = &input.object.spec.account_ref.name;
+    let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
+    // The way out when a provider is gone, set on the account for all its endpoints.
+    if input.policy.orphan && !usable {
+        let why = "the account's deletionPolicy is Orphan, and it cannot be used";
+        return orphan(input, draft, why, Others::Ignored);
+    }
     match &input.account {
-        AccountView::Ready { .. } => {}
+        AccountView::Ready { .. } | AccountView::DeletesOnly(_) => {}
         AccountView::NotFound => {
             return blocked(
                 draft,
@@ -96,7 +126,8 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
     match confirm(input) {
         Confirmed::Gone => {
             if let Some(id) = draft.status.remote_id.clone() {
-                let text = format!("remote endpoint {id} and everything on it is gone");
+                let rows = draft.status.subscriptions.map_or(0, |counts| counts.active);
+                let text = format!("remote endpoint {id} is gone, and with it {rows} active subscriptions");
                 draft.notes.push(Note::normal("Deleted", "Delete", text));
             }
             draft.step(EndpointStep::RemoveFinalizer)

@@ -8,12 +8,16 @@
 
 pub mod account;
 pub mod condition;
+pub mod contention;
 pub mod create;
 pub mod endpoint;
 pub mod endpoint_deletion;
+pub mod frozen;
+pub mod gaps;
 mod nearest;
 pub mod outcome;
 pub mod pairs;
+pub mod reactivation;
 pub mod row_calls;
 pub mod subscription;
 pub mod subscription_deletion;
@@ -43,6 +47,18 @@ pub struct PlanTiming {
     pub counters: Duration,
     /// How long a refusal is believed (rules.md *Outcomes*: 6 h).
     pub rejected: Duration,
+    /// Pauses before what was switched off remotely is switched on again: the first, second and third time, then every
+    /// time (rules.md *Switched off remotely*: 10 min, 1 h, 6 h, a day).
+    pub reactivation: [Duration; 4],
+    /// How long something must have stayed on for those pauses to begin anew (rules.md *Switched off remotely*: 24 h).
+    pub reactivation_reset: Duration,
+    /// For how long deliveries had been failing when the provider switched something off (rules.md *Delivery gaps*: 48 h).
+    pub failing: Duration,
+    /// In which time three corrections of one field are a fight, and how long it is then left alone (rules.md *Which remote
+    /// is mine*: 30 min, 6 h).
+    pub contended: (Duration, Duration),
+    /// How long a practice that the key no longer reaches loses nothing (rules.md *Pairs*: 24 h).
+    pub unreachable: Duration,
 }
 
 impl Default for PlanTiming {
@@ -54,6 +70,11 @@ impl Default for PlanTiming {
             outage_grace: Duration::from_secs(600),
             counters: Duration::from_secs(10),
             rejected: Duration::from_secs(6 * 3600),
+            reactivation: [600, 3600, 6 * 3600, 24 * 3600].map(Duration::from_secs),
+            reactivation_reset: Duration::from_secs(24 * 3600),
+            failing: Duration::from_secs(48 * 3600),
+            contended: (Duration::from_secs(1800), Duration::from_secs(6 * 3600)),
+            unreachable: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -90,6 +111,8 @@ pub enum AccountView {
     NotFound,
     /// It cannot be used now; the text says why.
     NotReady(String),
+    /// It cannot be used now, but the key that this process remembers still serves deletes (rules.md *Keys and the Secret*).
+    DeletesOnly(String),
     /// The provider cannot be asked; `long` once that has lasted for [`PlanTiming::outage_grace`].
     Unavailable {
         /// Whether objects say so too.
@@ -100,6 +123,17 @@ pub enum AccountView {
         /// `spec.allowInsecureTargets`.
         allow_insecure: bool,
     },
+}
+
+/// What an account's spec allows its objects, whether it can be used or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountPolicy {
+    /// `managementPolicy: Observe`: nothing is written at the provider.
+    pub observe: bool,
+    /// `deletionPolicy: Orphan`: what cannot be deleted is left behind.
+    pub orphan: bool,
+    /// The account itself is being deleted under that policy: its objects are released.
+    pub releasing: bool,
 }
 
 /// A refusal the controller remembers, so that it is not tried again before something changes.

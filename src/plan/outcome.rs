@@ -29,7 +29,7 @@ pub fn account_block(account: &AccountView, account_name: &str) -> Option<Accoun
                 "spec.accountRef names the ProviderAccount {account_name:?}, which is not in this namespace (an account can be used only from its own): create it here"
             ),
         ),
-        AccountView::NotReady(why) => Report::unknown(
+        AccountView::NotReady(why) | AccountView::DeletesOnly(why) => Report::unknown(
             Reason::AccountNotReady,
             format!(
                 "the ProviderAccount {account_name:?} cannot be used: {why}. What exists at the provider stays as it is"

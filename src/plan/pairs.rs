@@ -222,7 +222,7 @@ pub fn applied(applied: &Applied, catalogue: &Catalogue, rows: &dyn RemoteRows) 
         names.dedup();
     }
     let mut practices: Vec<_> =
-        names.into_iter().filter_map(|name| rows.practice_key(&name).map(|key| (Some(name), Some(key)))).collect();
+        names.into_iter().filter_map(|name| key_of(&name, rows).map(|key| (Some(name), Some(key)))).collect();
     if applied.scope.account_wide.is_some() {
         practices.push((None, None));
     }
@@ -234,6 +234,11 @@ pub fn applied(applied: &Applied, catalogue: &Catalogue, rows: &dyn RemoteRows) 
         }
     }
     pairs
+}
+
+/// The key of a practice, also of one that the account's key no longer reaches: what was made there is still ours.
+fn key_of(name: &str, rows: &dyn RemoteRows) -> Option<Arc<str>> {
+    rows.practice_key(name).or_else(|| rows.former_key(name))
 }
 
 /// Another object on the same endpoint.
@@ -267,6 +272,24 @@ impl Sibling<'_> {
                     }
             })
     }
+}
+
+/// Whether a pair is among what was applied.
+pub fn covers_pair(applied: &Applied, practice: Option<&str>, key: &RowKey, catalogue: &Catalogue) -> bool {
+    let scope = match practice {
+        None => key.practice.is_some() || applied.scope.account_wide.is_some(),
+        Some(name) => {
+            let all = applied.scope.all_practices.as_ref();
+            applied.scope.practices.iter().any(|own| own == name)
+                || all.is_some_and(|all| !all.except.iter().any(|except| except == name))
+        }
+    };
+    scope
+        && applied
+            .events
+            .iter()
+            .filter_map(|name| named(name, catalogue))
+            .any(|(resource_type, event)| resource_type == key.resource_type && event == key.event)
 }
 
 /// Whether two objects may declare a common pair. May say yes too often, never no wrongly.

@@ -38,12 +38,32 @@ pub enum RowCall {
         practice: Option<Arc<str>>,
         /// Its new value.
         active: bool,
+        /// Why.
+        why: SwitchCause,
     },
-    /// DELETE.
+    /// DELETE of what is ours and no longer declared, or one too many.
     Delete {
         /// The row.
         row: RemoteRow,
     },
+    /// DELETE that no change of an object asked for, one of few per interval (rules.md *Pairs*, *Pace*).
+    Prune {
+        /// The row.
+        row: RemoteRow,
+        /// Why, as the end of a sentence.
+        why: &'static str,
+    },
+}
+
+/// Why a row is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwitchCause {
+    /// The spec was changed, or another object's was.
+    Declared,
+    /// Somebody at the provider has changed it.
+    Drift,
+    /// It was switched off at the provider (rules.md *Switched off remotely*).
+    Reactivation,
 }
 
 impl RowCall {
@@ -51,7 +71,9 @@ impl RowCall {
     pub fn key(&self) -> RowKey {
         match self {
             Self::Create { key, .. } => key.clone(),
-            Self::Move { row, .. } | Self::Switch { row, .. } | Self::Delete { row } => row.key(),
+            Self::Move { row, .. } | Self::Switch { row, .. } | Self::Delete { row } | Self::Prune { row, .. } => {
+                row.key()
+            }
         }
     }
 
@@ -59,7 +81,9 @@ impl RowCall {
     pub fn endpoint(&self) -> &RemoteId {
         match self {
             Self::Create { endpoint, .. } => endpoint,
-            Self::Move { row, .. } | Self::Switch { row, .. } | Self::Delete { row } => &row.endpoint,
+            Self::Move { row, .. } | Self::Switch { row, .. } | Self::Delete { row } | Self::Prune { row, .. } => {
+                &row.endpoint
+            }
         }
     }
 }

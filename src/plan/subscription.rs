@@ -1,6 +1,10 @@
 //! What a `WebhookSubscription` needs next: rules.md *Pairs*, *Create* (rows), *Absence* (rows).
 
 mod draft;
+mod judge;
+mod settle;
+mod switched_off;
+mod undeclared;
 mod work;
 
 use std::collections::{HashMap, HashSet};
@@ -10,11 +14,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::condition::Report;
+use super::contention::Corrections;
+use super::gaps::Loss;
 use super::outcome::{AccountBlock, account_block};
 use super::pairs::{self, Item, Sibling};
 use super::row_calls::RowCall;
-use super::{AccountView, Note, PlanTiming, Refusal};
-use crate::api::subscription::Applied;
+use super::{AccountPolicy, AccountView, Note, PlanTiming, Refusal};
+use crate::api::endpoint::Reactivation;
+use crate::api::subscription::{Applied, EventSpec};
 use crate::api::{REMOTE_FINALIZER, Reason, WebhookSubscription, WebhookSubscriptionStatus};
 use crate::provider::model::{Catalogue, RemoteId, RemoteRow, RemoteRows, RowKey};
 
@@ -36,6 +43,10 @@ pub enum EndpointLink {
         remote_id: RemoteId,
         /// Why nothing is delivered, if so.
         silent: Option<&'static str>,
+        /// Whether it was switched off at the provider.
+        off_remotely: bool,
+        /// `spec.reactivation` of the endpoint, which decides for what is on it as well.
+        reactivation: Reactivation,
     },
 }
 
@@ -75,14 +86,25 @@ pub struct SubscriptionInput<'a> {
     pub link: EndpointLink,
     /// The account of that endpoint, and its name.
     pub account: (AccountView, String),
+    /// What the account's spec allows.
+    pub policy: AccountPolicy,
     /// The provider's catalogue.
     pub catalogue: &'a Catalogue,
     /// Rows and practices of the realm; `None` while the account cannot be used.
     pub rows: Option<&'a dyn RemoteRows>,
     /// Endpoints it was on before.
     pub old: OldEndpoints,
-    /// Other objects on the same endpoint.
+    /// Other objects on the same endpoint that may declare one of this object's pairs.
     pub siblings: Vec<Sibling<'a>>,
+    /// Whether any other object of the endpoint declares or has applied a pair, in whatever state it is. Asked only about
+    /// rows that this object would delete although nobody's change asked for it.
+    pub claimed: &'a dyn Fn(Option<&str>, &RowKey) -> bool,
+    /// How many of those may be deleted now (rules.md *Pairs*, *Pace*).
+    pub paced: usize,
+    /// How often the account is observed.
+    pub observe_interval: Duration,
+    /// Until when a process before this one has surely looked (rules.md *Delivery gaps*).
+    pub last_alive: Timestamp,
     /// What this process remembers.
     pub memory: &'a SubscriptionMemory,
     /// Now.
@@ -106,6 +128,23 @@ pub struct SubscriptionMemory {
     pub fresh: HashSet<RowKey>,
     /// Start of the list that first showed many rows missing.
     pub missing_since: Option<Timestamp>,
+    /// What earlier passes have seen.
+    pub seen: Seen,
+    /// What was put back under the present spec.
+    pub corrections: Corrections,
+    /// When this process last switched on what was switched off remotely.
+    pub reactivated: Option<Timestamp>,
+}
+
+/// Since when something is as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Since when rows are off that should be on.
+    pub off: Option<Timestamp>,
+    /// Rows in the object's scope that nobody declares, and the start of the list that first showed them so.
+    pub undeclared: HashMap<RemoteId, Timestamp>,
+    /// Practices, by key, that the key no longer reaches.
+    pub unreachable: HashMap<Arc<str>, Timestamp>,
 }
 
 /// The next kind of step.
@@ -143,6 +182,10 @@ pub struct SubscriptionPlan {
     pub again: Option<Duration>,
     /// To be remembered as [`SubscriptionMemory::missing_since`].
     pub missing_since: Option<Timestamp>,
+    /// To be remembered as [`SubscriptionMemory::seen`], where this pass has looked.
+    pub seen: Option<Seen>,
+    /// What is lost and not repaired; where this pass has looked and finds nothing, what was lost is repaired.
+    pub losses: Vec<Loss>,
 }
 
 /// Plans one subscription object.
@@ -151,6 +194,9 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         return super::subscription_deletion::plan(input);
     }
     let draft = Draft::new(input);
+    if input.policy.releasing {
+        return super::subscription_deletion::release(input, draft);
+    }
     let endpoint = &input.object.spec.endpoint_ref.name;
     let remote_id = match &input.link {
         EndpointLink::NotFound | EndpointLink::Going => {
@@ -162,6 +208,18 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         EndpointLink::NotReady => match account_block(&input.account.0, &input.account.1) {
             Some(AccountBlock::Report(report)) => return draft.rest(report, None),
             Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
+            None if draft.is_frozen() => {
+                let spec = &input.object.spec;
+                let whose = match (&spec.practices, &spec.all_practices) {
+                    (Some(practices), _) => format!("of {}", practices.join(", ")),
+                    (None, Some(_)) => "of every practice".to_owned(),
+                    (None, None) => "of the account".to_owned(),
+                };
+                let line = |event: &EventSpec| {
+                    format!("create {} {whose}, once the WebhookEndpoint has a remote endpoint", event.event)
+                };
+                return draft.would(spec.events.iter().map(line));
+            }
             None => {
                 let message = format!(
                     "the WebhookEndpoint {endpoint:?} has no remote endpoint with a published key yet; see its conditions"
@@ -177,14 +235,17 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         None => {}
     }
     let Some(rows) = input.rows else { return draft.unchanged() };
-    if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+    let held = input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER);
+    if !held && !draft.is_frozen() {
         return draft.step(SubscriptionStep::AddFinalizer);
     }
     let Some(items) = pairs::declared(&input.object.spec, input.catalogue, rows) else {
         return draft.step(SubscriptionStep::ListPractices);
     };
     let new = pairs::as_applied(&input.object.spec, remote_id.as_str(), input.catalogue);
-    if let Some(draft) = announce(input, rows, &items, &new) {
+    if !draft.is_frozen()
+        && let Some(draft) = announce(input, rows, &items, &new)
+    {
         return draft;
     }
     if let Some(unlisted) = input.old.unlisted.first() {

@@ -10,21 +10,16 @@ use super::{AccountView, Note};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
 use crate::provider::model::{RemoteId, RemoteRow, RemoteRows};
 
-const WAY_OUT: &str = "To leave the remote subscriptions there instead, set spec.deletionPolicy: Orphan on this object";
+const WAY_OUT: &str = "To leave the remote subscriptions there instead, set spec.deletionPolicy: Orphan on this object, or on the account for all";
 
 /// Plans a subscription object that is being deleted.
 pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
-    let mut draft = Draft::new(input);
+    let draft = Draft::new(input);
     if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
         return draft.step(SubscriptionStep::Rest);
     }
-    if input.object.spec.deletion_policy == DeletionPolicy::Orphan || input.memory.definition_going {
-        draft.notes.push(Note::normal(
-            "Orphaned",
-            "Orphan",
-            "the remote subscriptions stay at the provider (deletionPolicy: Orphan)",
-        ));
-        return draft.step(SubscriptionStep::RemoveFinalizer);
+    if let Some(why) = orphaned(input) {
+        return orphan(draft, why);
     }
     let Some(applied) = draft.status.applied.clone() else { return draft.step(SubscriptionStep::RemoveFinalizer) };
     let here = match &input.link {
@@ -40,7 +35,9 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         input.old.rows.iter().filter(|old| !old.declared_there).map(|old| old.row.clone()).collect();
     let mut handed = false;
     if let Some(here) = here {
-        let Some(rows) = input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. })) else {
+        let Some(rows) =
+            input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. } | AccountView::DeletesOnly(_)))
+        else {
             return no_account(input, draft);
         };
         if rows.practice_names().is_none() {
@@ -65,6 +62,46 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         return draft.step(SubscriptionStep::ListRows(id.clone()));
     }
     remove(input, draft, here, doomed, handed)
+}
+
+/// Why the rows are left behind, if they are. rules.md *Suspend and Observe*: under suspend as deletionPolicy says, under
+/// Observe always as Orphan.
+fn orphaned(input: &SubscriptionInput<'_>) -> Option<&'static str> {
+    let usable = matches!(input.account.0, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
+    match input.object.spec.deletion_policy {
+        _ if input.memory.definition_going => Some("the definition of this kind is being removed from the cluster"),
+        _ if input.policy.observe => Some("the account's managementPolicy is Observe"),
+        _ if input.policy.releasing => Some(RELEASED),
+        DeletionPolicy::Orphan => Some("deletionPolicy: Orphan"),
+        // The way out when a provider is gone, set on the account for all its objects.
+        DeletionPolicy::Delete if input.policy.orphan && !usable => {
+            Some("the account's deletionPolicy is Orphan, and it cannot be used")
+        }
+        DeletionPolicy::Delete => None,
+    }
+}
+
+const RELEASED: &str = "the account is being deleted with deletionPolicy: Orphan";
+
+fn orphan(mut draft: Draft<'_>, why: &str) -> SubscriptionPlan {
+    let ids: Vec<&str> = draft.status.subscriptions.iter().map(|item| item.remote_id.as_str()).collect();
+    let named = match ids.as_slice() {
+        [] => "the remote subscriptions stay".to_owned(),
+        ids if ids.len() <= 20 => format!("remote subscriptions {} stay", ids.join(", ")),
+        ids => format!("remote subscriptions {} and {} more stay", ids[..20].join(", "), ids.len() - 20),
+    };
+    draft.notes.push(Note::normal("Orphaned", "Orphan", format!("{named} at the provider ({why})")));
+    draft.step(SubscriptionStep::RemoveFinalizer)
+}
+
+/// rules.md *Deletion*: the account is being deleted and releases its objects. One that is not deleted itself stays, without
+/// a hold on anything.
+pub(super) fn release(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPlan {
+    if input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
+        return orphan(draft, RELEASED);
+    }
+    let message = "the account is being deleted with deletionPolicy: Orphan and has released this object; what exists at the provider stays. Create the account again to go on, or delete this object";
+    draft.rest(Report::waiting(Reason::AccountNotFound, message), None)
 }
 
 /// Rows of practices that the key no longer reaches: no name leads to them any more, but the status knows their ids.
@@ -97,7 +134,7 @@ fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPl
             &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
             None,
         ),
-        AccountView::Unavailable { .. } | AccountView::Ready { .. } => blocked(
+        AccountView::Unavailable { .. } | AccountView::Ready { .. } | AccountView::DeletesOnly(_) => blocked(
             draft,
             Reason::ProviderUnavailable,
             &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),

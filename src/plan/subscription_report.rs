@@ -25,6 +25,23 @@ impl Failure {
         Self { practice, event: item.event.to_string(), reason, message: message.to_owned() }
     }
 
+    /// A practice that the key no longer reaches, under `allPractices`: nothing that is declared lacks.
+    pub fn practice_left(name: &str) -> Self {
+        let message =
+            "the key no longer reaches this practice; what is subscribed there stays for a day, in case it comes back";
+        Self {
+            practice: Some(name.to_owned()),
+            event: "*".to_owned(),
+            reason: ItemReason::PracticeUnreachable,
+            message: message.to_owned(),
+        }
+    }
+
+    /// In one word.
+    pub fn reason(&self) -> ItemReason {
+        self.reason
+    }
+
     /// A refusal by the provider.
     pub fn refused(item: &Item, refusal: Refusal) -> Self {
         let advice = match refusal.status {
@@ -59,6 +76,8 @@ pub fn settled_report(items: usize, failures: &[Failure], silent: Option<&'stati
         Reason::SwitchedOffRemotely
     } else if only(ItemReason::DeclaredElsewhere) {
         Reason::DeclaredElsewhere
+    } else if only(ItemReason::Contended) {
+        Reason::Contended
     } else if failures.len() == items {
         Reason::Rejected
     } else {

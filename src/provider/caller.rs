@@ -1,4 +1,5 @@
-//! What every adapter does around one HTTP request: pass the gate, send, tell the gate and the metrics how it went.
+//! What every adapter does around one HTTP request: pass the gate and the fence, send, tell the gate and the metrics how
+//! it went.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,8 +7,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::provider::error::{CallError, Unavailable};
+use crate::provider::fence::Fence;
 use crate::provider::gate::Gate;
-use crate::provider::http::{Answer, HttpClient, RequestParts};
+use crate::provider::http::{Answer, Effect, HttpClient, RequestParts};
 
 /// Told about every HTTP request, for `provider_requests_total` and `provider_request_duration_seconds`.
 pub trait CallObserver: Send + Sync + 'static {
@@ -20,13 +22,19 @@ pub(super) struct Caller {
     pub(super) provider: &'static str,
     pub(super) gate: Arc<Gate>,
     pub(super) http: HttpClient,
+    pub(super) fence: Arc<dyn Fence>,
     pub(super) observer: Arc<dyn CallObserver>,
 }
 
 impl Caller {
     /// One request. The permit is held until the body is read, so "in flight" counts transfers too.
     pub(super) async fn call(&self, operation: &'static str, parts: RequestParts) -> Result<Answer, CallError> {
-        let _permit = self.gate.enter().await;
+        let closed = CallError::Unavailable { cause: Unavailable::BreakerOpen, ambiguity: None };
+        let _permit = self.gate.enter().await.map_err(|_| closed)?;
+        // After the gate, not before: a call may wait there for longer than a lease lasts.
+        if parts.effect() == Effect::Write && self.fence.time_left() <= self.http.deadline(Effect::Write) {
+            return Err(CallError::Fenced);
+        }
         let started = Instant::now();
         let outcome = self.http.send(parts).await;
         let elapsed = started.elapsed();
@@ -51,6 +59,7 @@ fn code(outcome: &Result<Answer, CallError>) -> Cow<'static, str> {
         Err(CallError::NotFound) => return "404".into(),
         Err(CallError::RateLimited { .. }) => return "429".into(),
         Err(CallError::CredentialsRejected) => return "401".into(),
+        Err(CallError::Fenced) => return "fenced".into(),
         Err(CallError::Unavailable { cause, .. }) => *cause,
     };
     match cause {
@@ -63,5 +72,6 @@ fn code(outcome: &Result<Answer, CallError>) -> Cow<'static, str> {
         Unavailable::Reset => "reset".into(),
         Unavailable::BadAnswer => "bad_answer".into(),
         Unavailable::TooLarge => "too_large".into(),
+        Unavailable::BreakerOpen => "breaker_open".into(),
     }
 }

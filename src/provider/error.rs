@@ -27,6 +27,10 @@ pub enum CallError {
         /// `Retry-After`, already clamped.
         retry_after: Option<Duration>,
     },
+    /// Not sent: this process may lead for too short a time to see the write through (rules.md *Leader*). It says nothing
+    /// about the provider.
+    #[error("not sent, because too little time is left on the leader lease")]
+    Fenced,
     /// The provider could not be asked, or did not answer in a way that can be read. Transient.
     #[error("the provider is not available: {cause}")]
     Unavailable {
@@ -67,6 +71,9 @@ pub enum Unavailable {
     /// The body passed the route's cap.
     #[error("the answer is larger than this route may be")]
     TooLarge,
+    /// Not sent: it was not answering of late, and a probe is to find out when it does again.
+    #[error("not sent while the provider is being probed")]
+    BreakerOpen,
     /// A redirect, which is never followed because it would carry credentials elsewhere.
     #[error("redirected (HTTP {0}), which is not followed")]
     Redirect(u16),

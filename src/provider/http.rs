@@ -25,8 +25,11 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long a call may take and how much it may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// From the first byte sent (connecting included) to the last byte read.
+    /// Of a read: from the first byte sent (connecting included) to the last byte read.
     pub deadline: Duration,
+    /// The same of a write. Shorter, because a write starts only with more lease time left than this (rules.md *Leader*),
+    /// and must do so also when one renewal has failed; long answers are those of lists.
+    pub write_deadline: Duration,
     /// Share of it that connecting may take. Shorter than the deadline, because a connect that failed is never
     /// ambiguous while a deadline is.
     pub connect: Duration,
@@ -40,6 +43,7 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(30),
+            write_deadline: Duration::from_secs(15),
             connect: Duration::from_secs(5),
             list_body: 16 << 20,
             other_body: 1 << 20,
@@ -89,6 +93,10 @@ impl RequestParts {
     /// A GET whose body may be as large as a list.
     pub(super) fn list(url: Url) -> Self {
         Self { list: true, ..Self::new(Method::GET, url, Effect::Read) }
+    }
+
+    pub(super) fn effect(&self) -> Effect {
+        self.effect
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -149,9 +157,17 @@ impl HttpClient {
     /// Sends one request. A 401 comes back as `Rejected {401}`: only the adapter knows whether signing in again helps.
     pub(super) async fn send(&self, parts: RequestParts) -> Result<Answer, CallError> {
         let effect = parts.effect;
-        match tokio::time::timeout(self.limits.deadline, self.exchange(parts)).await {
+        match tokio::time::timeout(self.deadline(effect), self.exchange(parts)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(unavailable(Unavailable::Timeout, effect, Ambiguity::TimedOut)),
+        }
+    }
+
+    /// How long a call with this effect may take.
+    pub(super) fn deadline(&self, effect: Effect) -> Duration {
+        match effect {
+            Effect::Read => self.limits.deadline,
+            Effect::Write => self.limits.write_deadline,
         }
     }
 

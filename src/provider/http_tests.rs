@@ -9,6 +9,7 @@ use futures::StreamExt;
 fn limits() -> CallLimits {
     CallLimits {
         deadline: Duration::from_millis(1500),
+        write_deadline: Duration::from_millis(1500),
         connect: Duration::from_millis(1200),
         list_body: 4096,
         other_body: 1024,

@@ -15,6 +15,7 @@ pub mod base_url;
 pub mod caller;
 pub mod canonical;
 pub mod error;
+pub mod fence;
 pub mod gate;
 pub mod http;
 pub mod mirror;
@@ -29,6 +30,7 @@ use async_trait::async_trait;
 
 pub use caller::CallObserver;
 pub use error::{Ambiguity, CallError, Unavailable};
+pub use fence::Fence;
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};
 

@@ -252,10 +252,22 @@ pub trait RemoteRows {
     fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool;
     /// Whether a POST may go.
     fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState;
+    /// When the last good list that showed a row of this pair started; `None` where this process never saw one listed.
+    fn last_seen(&self, endpoint: &RemoteId, key: &RowKey) -> Option<Timestamp>;
+    /// When the list of this endpoint's rows before the last one started.
+    fn seen_before(&self, endpoint: &RemoteId) -> Option<Timestamp>;
+    /// Every row of an endpoint, lowest id first.
+    fn all_rows(&self, endpoint: &RemoteId) -> Vec<RemoteRow>;
+    /// The name under which this process last knew a practice that the key no longer reaches.
+    fn former_practice(&self, key: &str) -> Option<Arc<str>>;
+    /// The key under which this process last knew a practice that the account's key no longer reaches.
+    fn former_key(&self, name: &str) -> Option<Arc<str>>;
     /// When the last good list of this endpoint's rows started.
     fn listed_at(&self, endpoint: &RemoteId) -> Option<Timestamp>;
     /// The practice's id in rows, by the name users write.
     fn practice_key(&self, name: &str) -> Option<Arc<str>>;
+    /// The name of a practice that the key reaches, by the id in rows.
+    fn practice_name(&self, key: &str) -> Option<Arc<str>>;
     /// Names of every practice the key reaches; `None` before the first good list.
     fn practice_names(&self) -> Option<Vec<Arc<str>>>;
 }
@@ -271,4 +283,6 @@ pub struct Absence {
     pub lists: u32,
     /// Whether each of them had a witness that the account still sees the same world.
     pub witnessed: bool,
+    /// Start of the last good list that showed it; `None` where this process never saw it.
+    pub seen: Option<Timestamp>,
 }

@@ -12,6 +12,9 @@ use super::metrics::ObjectKey;
 /// A leader with an object that waited longer than this for a pass is stuck; a restart is the remedy.
 pub const STUCK: Duration = Duration::from_secs(600);
 
+/// How long word of a held-up call is believed. Longer than the pause between two such words.
+const HELD_UP: Duration = Duration::from_secs(60);
+
 /// The part this process plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
@@ -33,9 +36,10 @@ pub struct Health(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     role: Role,
-    synced: bool,
+    synced_at: Option<Instant>,
     ended: Option<&'static str>,
     waiting: HashMap<ObjectKey, Instant>,
+    held_up: Option<Instant>,
 }
 
 impl Health {
@@ -55,7 +59,8 @@ impl Health {
 
     /// Whether every cache of a leader is filled.
     pub fn set_synced(&self, synced: bool) {
-        self.state().synced = synced;
+        let mut state = self.state();
+        state.synced_at = synced.then(|| state.synced_at.unwrap_or_else(Instant::now));
     }
 
     /// A controller came to an end that nobody asked for. There is no way back from it but a restart.
@@ -71,6 +76,12 @@ impl Health {
     /// An object had its pass, whatever came of it, or is gone.
     pub fn served(&self, object: &ObjectKey) {
         self.state().waiting.remove(object);
+    }
+
+    /// Calls wait for a provider (its rate, its pause, its slow answers), and passes for those calls: a large converge at a
+    /// low rate lasts for hours. To be told again while it lasts.
+    pub fn held_up(&self) {
+        self.state().held_up = Some(Instant::now());
     }
 
     /// For how long the object that waits longest has been waiting.
@@ -94,7 +105,7 @@ impl Health {
         let state = self.state();
         match state.role {
             Role::Standby => Ok(()),
-            Role::Leader if state.synced => Ok(()),
+            Role::Leader if state.synced_at.is_some() => Ok(()),
             Role::Leader => Err("the caches are not filled yet".to_owned()),
             Role::Starting => Err("the leader lease could not be read yet".to_owned()),
             Role::Stopping => Err("the process is stopping".to_owned()),
@@ -110,8 +121,12 @@ fn alive(state: &State, now: Instant) -> Result<(), String> {
     if let (Some(name), false) = (state.ended, state.role == Role::Stopping) {
         return Err(format!("the controller {name} has ended"));
     }
-    let age = oldest(state, now);
-    if state.role == Role::Leader && age > STUCK {
+    // Passes begin when every cache is filled. Until then nothing can be stuck: an API server that does not answer is not
+    // mended by a restart of this process.
+    let age =
+        state.synced_at.map_or(Duration::ZERO, |synced| oldest(state, now).min(now.saturating_duration_since(synced)));
+    let excused = state.held_up.is_some_and(|told| now.saturating_duration_since(told) < HELD_UP);
+    if state.role == Role::Leader && age > STUCK && !excused {
         return Err(format!("an object has been waiting for a pass for {} s", age.as_secs()));
     }
     Ok(())
@@ -126,6 +141,7 @@ mod tests {
     fn a_leader_whose_objects_wait_too_long_is_not_alive_and_a_standby_is() {
         let (health, object) = (Health::new(), ObjectKey::new(Kind::WebhookEndpoint, "a", "b"));
         health.set_role(Role::Leader);
+        health.set_synced(true);
         health.waiting(&object);
         let late = Instant::now() + STUCK + Duration::from_secs(1);
         assert!(alive(&health.state(), Instant::now()).is_ok());
@@ -137,6 +153,20 @@ mod tests {
         health.served(&object);
         assert!(alive(&health.state(), late).is_ok());
         assert_eq!(health.oldest_unreconciled(), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_outage_around_the_process_is_no_reason_to_restart_it() {
+        let (health, object) = (Health::new(), ObjectKey::new(Kind::WebhookEndpoint, "a", "b"));
+        health.set_role(Role::Leader);
+        health.waiting(&object);
+        let late = Instant::now() + STUCK + Duration::from_secs(1);
+        assert!(alive(&health.state(), late).is_ok(), "the API server has not delivered the objects yet");
+        health.set_synced(true);
+        assert!(alive(&health.state(), late).is_err(), "it has");
+        health.state().held_up = Some(late);
+        assert!(alive(&health.state(), late).is_ok(), "a provider holds the passes up");
+        assert!(alive(&health.state(), late + HELD_UP).is_err(), "not any more");
     }
 
     #[test]

@@ -112,6 +112,16 @@ impl Metrics {
         self.0.objects.set_unclaimed(account, count);
     }
 
+    /// Whether an object is held back from writing at the provider.
+    pub fn set_suspended(&self, object: &ObjectKey, suspended: bool) {
+        self.0.objects.set_suspended(object, suspended);
+    }
+
+    /// Counts a time in which events of an endpoint could not arrive.
+    pub fn delivery_gap(&self, endpoint: &ObjectKey, seconds: f64) {
+        self.0.objects.add_gap(endpoint, seconds);
+    }
+
     /// Forgets everything about an object that is gone.
     pub fn remove_object(&self, object: &ObjectKey) {
         self.0.objects.remove(object);

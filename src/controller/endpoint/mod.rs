@@ -4,6 +4,7 @@ mod observe;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -12,19 +13,24 @@ use super::accounts::RealmHandle;
 use super::claims;
 use super::context::{Context, LastRead};
 use super::definition;
-use super::driver::{Done, MAX_STEPS};
+use super::driver::{Done, MAX_STEPS, object_key};
 use super::error::PassError;
 use super::memory::Memory;
+use super::policy;
 use super::request;
 use super::secrets;
 use super::write::Writer;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep};
+use crate::plan::gaps::Loss;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
 use crate::provider::mirror::{Mirror, Seq};
-use crate::provider::model::{RemoteEndpoint, RemoteId};
+use crate::provider::model::{EndpointPatch, RemoteEndpoint, RemoteId};
 use crate::provider::realm::Realm;
+
+/// Of an account that has no realm now.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// What this process remembers of an endpoint object.
 #[derive(Default)]
@@ -82,6 +88,11 @@ impl Pass<'_> {
         let (remote, listed_keys) = realm.as_ref().map(|handle| self.remote(handle)).unwrap_or_default();
         let secret = self.secret(&listed_keys).await?;
         let now = Timestamp::now();
+        let policy = policy::of(self.context, &namespace, &self.object.spec.account_ref.name);
+        let losses = self.context.losses.of(&self.object.uid().unwrap_or_default());
+        let interval = realm.as_ref().map_or(DEFAULT_INTERVAL, |handle| handle.interval());
+        let gaps = self.object.status.iter().flat_map(|status| &status.delivery_gaps);
+        let has_gap = gaps.into_iter().any(|gap| gap.to.is_none());
         let plan = {
             let mind = self.memory.plan();
             plan::plan(&EndpointInput {
@@ -90,7 +101,11 @@ impl Pass<'_> {
                 remote,
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
-                leaving_subscriptions: claims::leaving(self.context, &self.object),
+                policy,
+                leaving_subscriptions: claims::leaving(self.context, &self.object, policy.releasing),
+                unsettled_subscriptions: if has_gap { claims::unsettled(self.context, &self.object) } else { 0 },
+                losses: &losses,
+                last_alive: self.context.last_alive(interval),
                 memory: EndpointMemory { definition_going: self.definition == Some(true), ..mind.plan.clone() },
                 process_started: self.context.process_started,
                 predecessor: self.context.timing.lease,
@@ -98,13 +113,14 @@ impl Pass<'_> {
                 timing: &self.context.timing.plan,
             })
         };
-        self.execute(plan, realm).await
+        self.execute(plan, realm, &losses).await
     }
 
     async fn execute(
         &mut self,
         plan: EndpointPlan,
         handle: Option<Arc<RealmHandle>>,
+        losses: &[Loss],
     ) -> Result<Option<Done>, PassError> {
         let mut plan = plan;
         if let Some(answered) = &self.answered {
@@ -117,7 +133,7 @@ impl Pass<'_> {
             }
             (EndpointStep::Acknowledge, realm) => {
                 let before = self.object.status.as_ref().and_then(|status| status.pending_create.clone());
-                self.write_status(&plan.status, &plan.notes).await?;
+                self.write_status(&plan, losses).await?;
                 if plan.status.pending_create.is_some() && plan.status.pending_create != before {
                     let mut mind = self.memory.plan();
                     let lost_post = mind.plan.lost_post;
@@ -136,7 +152,18 @@ impl Pass<'_> {
             }
             (EndpointStep::Patch(id, patch), Some(realm)) => {
                 let answer = realm.patch_endpoint(id, patch).await.map(drop);
-                self.changed(&realm, id, answer).await?;
+                if self.changed(&realm, answer, &plan.notes).await? {
+                    let (now, timing) = (Timestamp::now(), &self.context.timing.plan);
+                    let mut mind = self.memory.plan();
+                    plan.corrects.iter().for_each(|field| mind.plan.corrections.record(id, *field, now, timing));
+                }
+            }
+            (EndpointStep::Reactivate(id), Some(realm)) => {
+                let patch = EndpointPatch { target_url: None, active: Some(true) };
+                let answer = realm.patch_endpoint(id, &patch).await.map(drop);
+                if self.changed(&realm, answer, &plan.notes).await? {
+                    self.memory.plan().plan.reactivated = Some(Timestamp::now());
+                }
             }
             (EndpointStep::Delete(_) | EndpointStep::DeleteRows(_), Some(_)) if self.is_first_delete() => {
                 self.definition = Some(definition::is_going::<WebhookEndpoint>(self.context).await?);
@@ -164,7 +191,7 @@ impl Pass<'_> {
                 return Ok(Some(Done::rest(None)));
             }
             // Steps on the remote side are planned only with a realm; without one there is nothing to do but wait.
-            (EndpointStep::Rest, _) | (_, None) => return self.rest(&plan).await.map(Some),
+            (EndpointStep::Rest, _) | (_, None) => return self.rest(&plan, losses).await.map(Some),
         }
         Ok(None)
     }
@@ -193,25 +220,34 @@ impl Pass<'_> {
         self.definition.is_none() && self.object.metadata.deletion_timestamp.is_some()
     }
 
-    async fn rest(&mut self, plan: &EndpointPlan) -> Result<Done, PassError> {
+    async fn rest(&mut self, plan: &EndpointPlan, losses: &[Loss]) -> Result<Done, PassError> {
         let counters_only = self.object.status.as_ref().is_some_and(|before| {
             *before != plan.status
-                && WebhookEndpointStatus { subscriptions: plan.status.subscriptions, ..before.clone() } == plan.status
+                && plan.status
+                    == WebhookEndpointStatus {
+                        subscriptions: plan.status.subscriptions,
+                        delivery_gaps: plan.status.delivery_gaps.clone(),
+                        ..before.clone()
+                    }
         });
         let now = std::time::Instant::now();
         if counters_only && let Err(left) = self.memory.counters_due(self.context.timing.plan.counters, now) {
             return Ok(Done::rest(Some(plan.again.map_or(left, |again| again.min(left)))));
         }
-        self.write_status(&plan.status, &plan.notes).await?;
+        self.write_status(plan, losses).await?;
         Ok(Done::rest(plan.again))
     }
 
-    async fn write_status(&mut self, status: &WebhookEndpointStatus, notes: &[Note]) -> Result<(), PassError> {
-        if self.object.status.as_ref() != Some(status) {
-            self.object = self.writer().status(&self.object, status).await?;
+    async fn write_status(&mut self, plan: &EndpointPlan, losses: &[Loss]) -> Result<(), PassError> {
+        if self.object.status.as_ref() != Some(&plan.status) {
+            self.object = self.writer().status(&self.object, &plan.status).await?;
             self.memory.counters_written(std::time::Instant::now());
         }
-        self.context.events.publish(&*self.object, notes).await;
+        self.context.losses.recorded(&self.object.uid().unwrap_or_default(), losses);
+        if plan.gap_seconds > 0.0 {
+            self.context.metrics.delivery_gap(&object_key(&*self.object), plan.gap_seconds);
+        }
+        self.context.events.publish(&*self.object, &plan.notes).await;
         Ok(())
     }
 
@@ -253,11 +289,17 @@ impl Pass<'_> {
         Ok(())
     }
 
-    async fn changed(&self, realm: &Arc<Realm>, id: &RemoteId, answer: Result<(), CallError>) -> Result<(), PassError> {
+    /// After a PATCH: answers whether it was done.
+    async fn changed(
+        &self,
+        realm: &Arc<Realm>,
+        answer: Result<(), CallError>,
+        notes: &[Note],
+    ) -> Result<bool, PassError> {
         match answer {
             Ok(()) => {
-                let text = format!("remote endpoint {id} was changed to what the spec declares");
-                self.context.events.publish(&*self.object, &[Note::normal("Updated", "Update", text)]).await;
+                self.context.events.publish(&*self.object, notes).await;
+                return Ok(true);
             }
             Err(CallError::NotFound) => realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?,
             Err(CallError::Rejected { status }) => {
@@ -265,7 +307,7 @@ impl Pass<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn deleted(&self, realm: &Arc<Realm>, id: &RemoteId, answer: Result<(), CallError>) -> Result<(), PassError> {
@@ -296,6 +338,11 @@ impl Pass<'_> {
         Ok(())
     }
 
+    async fn namespace_is_going(&self) -> bool {
+        let namespace = self.object.namespace().unwrap_or_default();
+        secrets::namespace_is_going(self.context, &namespace).await.unwrap_or(false)
+    }
+
     async fn release(&self) -> Result<(), PassError> {
         let before = match &self.memory.plan().secret {
             LastRead::Known(Some(secret)) => secret.clone(),
@@ -305,6 +352,8 @@ impl Pass<'_> {
         self.memory.plan().secret = LastRead::Unknown;
         match written {
             Ok(_) | Err(PassError::Gone) => Ok(()),
+            // The Secret goes with its namespace, whose end has taken our rights already.
+            Err(PassError::Forbidden) if self.namespace_is_going().await => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -12,6 +12,7 @@ use crate::controller::context::LastRead;
 use crate::controller::error::PassError;
 use crate::controller::secrets;
 use crate::plan::AccountView;
+use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::endpoint::{RemoteSide, SecretView, secret_name};
 use crate::plan::pairs::Sibling;
@@ -42,6 +43,8 @@ impl Pass<'_> {
             mind.plan.delete_refused = None;
             mind.plan.rows_in_the_way = None;
             mind.plan.unreadable = None;
+            mind.plan.corrections = Corrections::default();
+            mind.plan.reactivated = None;
         }
         let same =
             handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
@@ -67,8 +70,11 @@ impl Pass<'_> {
             let removing: Vec<RemoteId> = status.removing.iter().map(RemoteId::new).collect();
             let made = mind.plan.made.as_ref().and_then(|made| mirror.endpoint(made));
             let candidates = self.candidates(mirror, made, &removing, &others);
+            let named = self.object.spec.adopt_remote_id.as_deref().map(RemoteId::new);
+            let named = named.filter(|id| held_id.as_ref() != Some(id)).and_then(|id| mirror.endpoint(&id).cloned());
+            let named = named.map(|endpoint| candidate(mirror, &endpoint, &removing, &others));
             let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
-            let keys = held.iter().chain(candidates.iter().map(|candidate| &candidate.endpoint));
+            let keys = held.iter().chain(candidates.iter().chain(&named).map(|candidate| &candidate.endpoint));
             let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
             let urls = claims::urls(&self.object);
             let uncertain = urls.iter().filter_map(|url| match mirror.endpoint_create_state(url) {
@@ -87,6 +93,8 @@ impl Pass<'_> {
                 rows: held.as_ref().and_then(|endpoint| self.counts(mirror, handle, endpoint)),
                 held,
                 same_url: candidates,
+                named,
+                seen_before: mirror.endpoint_list_before(),
                 uncertain,
             };
             (side, keys)
@@ -101,20 +109,15 @@ impl Pass<'_> {
         removing: &[RemoteId],
         others: &claims::HeldByOthers<'_>,
     ) -> Vec<Candidate> {
-        let list = mirror.endpoint_list();
-        let candidate = |endpoint: &RemoteEndpoint| {
-            let id = &endpoint.id;
-            // A decision to take or to remove an endpoint rests on a list of its rows as young as the list that shows it.
-            let fresh = mirror.row_list(id).is_some_and(|rows| list.is_some_and(|list| rows.started > list.started));
-            let known = mirror.saw_created(id) || fresh;
-            let taken = others.contains(id) || removing.contains(id);
-            Candidate { endpoint: endpoint.clone(), rows: known.then(|| mirror.row_counts(id).total), taken }
-        };
         let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
         let urls = claims::urls(&self.object);
         let made = made.filter(|made| canonical_url(&made.target_url).is_none_or(|url| !urls.contains(&url)));
         let with_url = urls.iter().flat_map(|url| mirror.endpoints_with_url(url));
-        with_url.chain(made).filter(|endpoint| Some(endpoint.id.as_str()) != held).map(candidate).collect()
+        with_url
+            .chain(made)
+            .filter(|endpoint| Some(endpoint.id.as_str()) != held)
+            .map(|endpoint| candidate(mirror, endpoint, removing, others))
+            .collect()
     }
 
     fn counts(&self, mirror: &Mirror, handle: &RealmHandle, endpoint: &RemoteEndpoint) -> Option<SubscriptionCounts> {
@@ -149,7 +152,12 @@ impl Pass<'_> {
             Some(secret) => secret,
             None => {
                 let namespace = self.object.namespace().unwrap_or_default();
-                let read = secrets::read(self.context, &namespace, &secret_name(&self.object)).await?.map(Arc::new);
+                let read = secrets::read(self.context, &namespace, &secret_name(&self.object)).await;
+                let read = match read {
+                    // In a namespace that is going the rights to Secrets go first, and the finalizer must leave all the same.
+                    Err(PassError::Forbidden) if self.object.metadata.deletion_timestamp.is_some() => None,
+                    read => read?.map(Arc::new),
+                };
                 self.memory.plan().secret = LastRead::Known(read.clone());
                 read
             }
@@ -158,11 +166,38 @@ impl Pass<'_> {
     }
 }
 
+fn candidate(
+    mirror: &Mirror,
+    endpoint: &RemoteEndpoint,
+    removing: &[RemoteId],
+    others: &claims::HeldByOthers<'_>,
+) -> Candidate {
+    let (id, list) = (&endpoint.id, mirror.endpoint_list());
+    // A decision to take or to remove an endpoint rests on a list of its rows as young as the list that shows it.
+    let fresh = mirror.row_list(id).is_some_and(|rows| list.is_some_and(|list| rows.started > list.started));
+    let known = mirror.saw_created(id) || fresh;
+    let held_elsewhere = others.contains(id);
+    Candidate {
+        endpoint: endpoint.clone(),
+        rows: known.then(|| mirror.row_counts(id).total),
+        taken: held_elsewhere || removing.contains(id),
+        held_elsewhere,
+    }
+}
+
 /// What plans see of an absence: the run of lists with a witness where there is one.
 fn absence(mirror: &Mirror, id: &RemoteId) -> Option<Absence> {
     let absence = mirror.absence(id)?;
     Some(match absence.witnessed_run {
-        Some(run) => Absence { first: run.first, last: run.last, lists: run.lists, witnessed: true },
-        None => Absence { first: absence.first, last: absence.last, lists: absence.lists, witnessed: false },
+        Some(run) => {
+            Absence { first: run.first, last: run.last, lists: run.lists, witnessed: true, seen: absence.seen }
+        }
+        None => Absence {
+            first: absence.first,
+            last: absence.last,
+            lists: absence.lists,
+            witnessed: false,
+            seen: absence.seen,
+        },
     })
 }

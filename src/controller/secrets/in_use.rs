@@ -15,7 +15,8 @@ use crate::runtime::metrics::{Kind, Verb};
 /// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
 pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassError> {
     let held = finalizers(secret).iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
-    if held || secret.meta.deletion_timestamp.is_some() {
+    let namespace = secret.meta.namespace.as_deref().unwrap_or_default();
+    if held || secret.meta.deletion_timestamp.is_some() || context.namespace_goes(namespace) {
         return Ok(());
     }
     let mut finalizers = finalizers(secret).to_vec();
@@ -50,13 +51,36 @@ pub async fn released_by_replacement(context: &Context, secret: &ReadSecret) -> 
     if age < context.timing.secret_replaced {
         return Ok(false);
     }
-    let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    let namespace = context.kube(namespaces.get(secret.meta.namespace.as_deref().unwrap_or_default())).await?;
-    if namespace.metadata.deletion_timestamp.is_some() {
+    if namespace_is_going(context, secret.meta.namespace.as_deref().unwrap_or_default()).await? {
         return Ok(false);
     }
     take_off(context, secret).await?;
     Ok(true)
+}
+
+/// Whether a namespace is being deleted.
+pub async fn namespace_is_going(context: &Context, namespace: &str) -> Result<bool, PassError> {
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    match context.kube(namespaces.get(namespace)).await {
+        Ok(namespace) => Ok(namespace.metadata.deletion_timestamp.is_some()),
+        Err(PassError::Gone) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the finalizer off every Secret that an account of a namespace uses: its end takes our rights to Secrets first,
+/// and then the finalizer could never leave. The keys stay in memory (api.md, `--namespace`).
+pub async fn let_all_go(context: &Context, namespace: &str) -> Result<(), PassError> {
+    let accounts = context.account_cache.all();
+    let accounts = accounts.iter().filter(|account| account.metadata.namespace.as_deref() == Some(namespace));
+    let blocks = accounts.filter_map(|account| account.spec.nex_health.as_ref());
+    let names: std::collections::BTreeSet<&String> = blocks.map(|block| &block.api_key_secret_ref.name).collect();
+    for name in names {
+        if let Some(secret) = super::read(context, namespace, name).await? {
+            take_off(context, &secret).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn take_off(context: &Context, secret: &ReadSecret) -> Result<(), PassError> {

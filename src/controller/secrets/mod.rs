@@ -1,11 +1,13 @@
 //! Secrets: a watch that sees metadata only, reads of exactly those that are referenced, and the Secret with the signing
 //! key (rules.md *Keys and the Secret*). Key material leaves this module only as [`crate::signing::SecretText`].
 
+mod going;
 mod in_use;
 mod signing_secret;
 mod watch;
 
-pub use in_use::{hold, let_go, released_by_replacement};
+pub use going::watch_namespace;
+pub use in_use::{hold, let_go, namespace_is_going, released_by_replacement};
 pub use signing_secret::{publish, release, view};
 pub use watch::watch;
 

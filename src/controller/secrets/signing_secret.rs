@@ -26,6 +26,7 @@ const ROTATED_AT: &str = "external-webhooks.io/rotated-at";
 pub fn view(object: &WebhookEndpoint, secret: Option<&ReadSecret>, listed: &[SecretText]) -> SecretView {
     let Some(secret) = secret else { return SecretView::Missing };
     let current = secret.values.get("current").filter(|current| !current.expose().is_empty()).cloned();
+    let previous = secret.values.get("previous").filter(|previous| !previous.expose().is_empty()).cloned();
     let owned = is_owned(object, &secret.meta);
     let labelled = has(secret.meta.labels.as_ref(), MANAGED_BY.0, MANAGED_BY.1);
     let known = current.as_ref().is_some_and(|current| listed.contains(current));
@@ -38,7 +39,7 @@ pub fn view(object: &WebhookEndpoint, secret: Option<&ReadSecret>, listed: &[Sec
         && labelled
         && fingerprint.is_some_and(|fingerprint| has(secret.meta.annotations.as_ref(), FINGERPRINT, &fingerprint))
         && wears_template(object, &secret.meta);
-    SecretView::Ours { current, dressed, owned }
+    SecretView::Ours { current, previous, dressed, owned }
 }
 
 fn has(map: Option<&BTreeMap<String, String>>, name: &str, value: &str) -> bool {

@@ -10,12 +10,14 @@ use super::Pass;
 use super::observe::Surroundings;
 use crate::controller::claims;
 use crate::controller::error::PassError;
-use crate::plan::row_calls::RowCall;
+use crate::plan::contention::Field;
+use crate::plan::row_calls::{RowCall, SwitchCause};
 use crate::plan::subscription::EndpointLink;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::mirror::Mirror;
-use crate::provider::model::{NewRow, RemoteId, RowPatch};
+use crate::provider::model::{NewRow, RemoteId, RemoteRow, RowPatch};
 use crate::provider::realm::Realm;
 
 /// Calls of one batch that wait at the gate at the same time.
@@ -43,8 +45,12 @@ impl Pass<'_> {
                 Ok(()) => match call {
                     RowCall::Create { .. } => made += 1,
                     RowCall::Move { .. } => moved += 1,
-                    RowCall::Switch { .. } => switched += 1,
+                    RowCall::Switch { row, why, .. } => {
+                        switched += 1;
+                        self.switched(row, *why);
+                    }
                     RowCall::Delete { .. } => deleted += 1,
+                    RowCall::Prune { row, why } => self.pruned(row, why).await,
                 },
                 Err(error) => general = self.failed(call, error).or(general),
             }
@@ -64,8 +70,30 @@ impl Pass<'_> {
         general.map_or(Ok(()), |error| Err(error.into()))
     }
 
+    fn switched(&self, row: &RemoteRow, why: SwitchCause) {
+        let (now, timing) = (Timestamp::now(), &self.context.timing.plan);
+        let memory = &mut self.memory.plan().plan;
+        match why {
+            SwitchCause::Declared => {}
+            SwitchCause::Drift => memory.corrections.record(&row.id, Field::Active, now, timing),
+            SwitchCause::Reactivation => memory.reactivated = Some(now),
+        }
+    }
+
+    /// rules.md *Pairs*, *Pace*: each in an Event.
+    async fn pruned(&self, row: &RemoteRow, why: &str) {
+        let text = format!("deleted subscription {} ({}) at the provider: {why}", row.id, row.event);
+        self.context.events.publish(&*self.object, &[Note::warning("Pruned", "Delete", text)]).await;
+    }
+
     async fn call(&self, call: &RowCall, around: &Surroundings) -> Result<(), CallError> {
         let Some(realm) = self.realm_for(call.endpoint(), around) else { return Ok(()) };
+        if let (RowCall::Prune { .. }, Some(handle)) = (call, &around.realm)
+            && !handle.take_prune(Timestamp::now())
+        {
+            // Another object was faster; the next interval has more.
+            return Err(CallError::NotFound);
+        }
         match call {
             RowCall::Create { endpoint, key, practice, active } => {
                 let new = NewRow {
@@ -77,7 +105,10 @@ impl Pass<'_> {
                     payload_version: around.api_version.clone(),
                     fused: None,
                 };
-                let made = realm.create_row(&new, key.practice.clone()).await.map(drop);
+                // What is not new was there before and is repaired (rules.md *Gate*).
+                let fresh = self.memory.plan().plan.fresh.contains(key);
+                let errand = Errand::new(if fresh { Lane::Creates } else { Lane::Repairs });
+                let made = errand.run(realm.create_row(&new, key.practice.clone())).await.map(drop);
                 if made == Err(CallError::NotFound) {
                     // A 404 orders a list: of endpoints, where this one's own object finds out.
                     realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
@@ -88,11 +119,11 @@ impl Pass<'_> {
                 let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
                 realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
             }
-            RowCall::Switch { row, practice, active } => {
+            RowCall::Switch { row, practice, active, .. } => {
                 let patch = RowPatch { active: Some(*active), new_endpoint: None };
                 realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
             }
-            RowCall::Delete { row } => match realm.delete_row(row).await {
+            RowCall::Delete { row } | RowCall::Prune { row, .. } => match realm.delete_row(row).await {
                 // A 404 orders a list; the row's absence is read there.
                 Err(CallError::NotFound) => realm.refresh_rows(&row.endpoint, Some(realm.read(Mirror::now))).await,
                 answer => answer,
@@ -116,7 +147,9 @@ impl Pass<'_> {
             RowCall::Create { key, .. } => _ = memory.refused.insert(key.clone(), refusal(status)),
             RowCall::Switch { row, .. } => _ = memory.refused.insert(row.key(), refusal(status)),
             RowCall::Move { row, .. } => _ = memory.unmovable.insert(row.key()),
-            RowCall::Delete { row } => _ = memory.undeletable.insert(row.id.clone(), refusal(status)),
+            RowCall::Delete { row } | RowCall::Prune { row, .. } => {
+                _ = memory.undeletable.insert(row.id.clone(), refusal(status));
+            }
         }
         None
     }

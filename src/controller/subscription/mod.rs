@@ -4,6 +4,7 @@ mod calls;
 mod observe;
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use observe::Surroundings;
 pub use observe::link;
@@ -19,15 +20,17 @@ use super::error::PassError;
 use super::memory::Memory;
 use super::request;
 use super::write::Writer;
+use super::{claims, wakes};
 use crate::api::{REMOTE_FINALIZER, WebhookSubscription, WebhookSubscriptionStatus};
 use crate::plan::Note;
-use crate::plan::pairs::Sibling;
+use crate::plan::contention::Corrections;
+use crate::plan::pairs::{self, Sibling};
 use crate::plan::subscription::{
     self as plan, EndpointLink, SubscriptionInput, SubscriptionMemory, SubscriptionPlan, SubscriptionStep,
 };
 use crate::provider::CallError;
 use crate::provider::mirror::Mirror;
-use crate::provider::model::{Catalogue, RemoteId, RemoteRows};
+use crate::provider::model::{Catalogue, RemoteId, RemoteRows, RowKey};
 use crate::provider::realm::Realm;
 
 /// What this process remembers of a subscription object.
@@ -77,6 +80,10 @@ impl Pass<'_> {
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around);
         self.forget_fresh(&around);
+        let claimed = |practice: Option<&str>, key: &RowKey| self.claimed(&around, practice, key);
+        let interval = around.realm.as_ref().map_or(Duration::from_secs(300), |handle| handle.interval());
+        let safe = self.context.all_decoded();
+        let paced = around.realm.as_ref().filter(|_| safe).map_or(0, |handle| handle.prunes_left(now));
         let plan = {
             let memory = self.memory.plan();
             let decide = |rows: Option<&dyn RemoteRows>| {
@@ -88,6 +95,11 @@ impl Pass<'_> {
                     rows,
                     old,
                     siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
+                    policy: around.policy,
+                    claimed: &claimed,
+                    paced,
+                    observe_interval: interval,
+                    last_alive: self.context.last_alive(interval),
                     memory: &memory.plan,
                     now,
                     timing: &self.context.timing.plan,
@@ -98,8 +110,42 @@ impl Pass<'_> {
                 Some(handle) => handle.realm.read(|mirror| decide(Some(mirror))),
             }
         };
-        self.memory.plan().plan.missing_since = plan.missing_since;
+        self.remember(&plan, &around, now);
         self.execute(plan, &around).await
+    }
+
+    /// What the plan has seen, for the next one, and what is lost, for the endpoint.
+    fn remember(&self, plan: &SubscriptionPlan, around: &Surroundings, now: Timestamp) {
+        let mut mind = self.memory.plan();
+        mind.plan.missing_since = plan.missing_since;
+        let Some(seen) = plan.seen.clone() else { return };
+        mind.plan.seen = seen;
+        drop(mind);
+        let Some(endpoint) = &around.endpoint else { return };
+        // A step that is still to be taken repairs nothing yet.
+        let rests = plan.step == SubscriptionStep::Rest;
+        if !plan.losses.is_empty() || rests {
+            let uid = self.object.uid().unwrap_or_default();
+            if self.context.losses.tell(endpoint, &uid, &plan.losses, now) {
+                let namespace = self.object.namespace().unwrap_or_default();
+                let endpoint = self.context.endpoint_cache.get(&namespace, &self.object.spec.endpoint_ref.name);
+                endpoint.into_iter().for_each(|endpoint| wakes::wake(self.context, &*endpoint));
+            }
+        }
+    }
+
+    /// rules.md *Pairs*, *Scope of an object*: whether any other object of the endpoint declares or has applied a pair.
+    fn claimed(&self, around: &Surroundings, practice: Option<&str>, key: &RowKey) -> bool {
+        let Some(handle) = &around.realm else { return true };
+        let catalogue = handle.realm.provider().catalogue();
+        let namespace = self.object.namespace().unwrap_or_default();
+        let endpoint = (namespace.as_str(), self.object.spec.endpoint_ref.name.as_str());
+        let others = claims::declarers(self.context, endpoint, practice, &key.event);
+        others.iter().filter(|other| other.metadata.uid != self.object.metadata.uid).any(|other| {
+            let applied = other.status.as_ref().and_then(|status| status.applied.as_ref());
+            Sibling { object: other, older: false }.declares(practice, key, catalogue)
+                || applied.is_some_and(|applied| pairs::covers_pair(applied, practice, key, catalogue))
+        })
     }
 
     /// Forgets the refusals that a new generation or another realm makes void.
@@ -118,6 +164,9 @@ impl Pass<'_> {
         mind.plan.refused.clear();
         mind.plan.unmovable.clear();
         mind.plan.undeletable.clear();
+        mind.plan.corrections = Corrections::default();
+        mind.plan.reactivated = None;
+        mind.plan.seen.off = None;
     }
 
     /// A person asked for a fresh look: list now, once.

@@ -7,11 +7,11 @@ use kube::ResourceExt;
 use super::Pass;
 use crate::api::{ConditionType, DeletionPolicy, Reason, WebhookEndpoint, WebhookSubscription};
 use crate::controller::accounts::RealmHandle;
-use crate::controller::claims;
-use crate::plan::AccountView;
+use crate::controller::{claims, policy};
 use crate::plan::condition::find;
 use crate::plan::pairs::{self, Sibling};
 use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
+use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::{RemoteId, RemoteRows};
 
 /// What stands around the object: its endpoint object, account and realm.
@@ -21,6 +21,9 @@ pub(super) struct Surroundings {
     pub(super) api_version: Arc<str>,
     pub(super) generation: Option<i64>,
     pub(super) realm: Option<Arc<RealmHandle>>,
+    pub(super) policy: AccountPolicy,
+    /// UID of the endpoint object.
+    pub(super) endpoint: Option<String>,
 }
 
 impl Pass<'_> {
@@ -31,19 +34,24 @@ impl Pass<'_> {
             api_version: Arc::from(""),
             generation: None,
             realm: None,
+            policy: AccountPolicy::default(),
+            endpoint: None,
         };
         let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
             return nowhere(EndpointLink::NotFound);
         };
         let name = endpoint.spec.account_ref.name.clone();
         let link = link(&endpoint);
+        let (policy, uid) = (policy::of(self.context, namespace, &name), endpoint.uid());
         match self.context.accounts.get(namespace, &name) {
             Some(entry) => {
                 let (account, generation) = ((entry.view(), name), entry.generation);
-                Surroundings { link, account, api_version: entry.api_version, generation, realm: entry.realm }
+                let (api_version, realm) = (entry.api_version, entry.realm);
+                Surroundings { link, account, api_version, generation, realm, policy, endpoint: uid }
             }
             None if self.context.account_cache.get(namespace, &name).is_some() => {
-                Surroundings { account: (AccountView::Unavailable { long: false }, name), ..nowhere(link) }
+                let account = (AccountView::Unavailable { long: false }, name);
+                Surroundings { account, policy, endpoint: uid, ..nowhere(link) }
             }
             None => Surroundings { account: (AccountView::NotFound, name), ..nowhere(link) },
         }
@@ -134,5 +142,11 @@ pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     } else {
         None
     };
-    EndpointLink::Usable { remote_id: RemoteId::new(id), silent }
+    let off_remotely = active.is_some_and(|active| active.reason == Reason::SwitchedOffRemotely.as_str());
+    EndpointLink::Usable {
+        remote_id: RemoteId::new(id),
+        silent,
+        off_remotely: endpoint.spec.active && off_remotely,
+        reactivation: endpoint.spec.reactivation,
+    }
 }

@@ -6,6 +6,7 @@ use super::{SubscriptionInput, SubscriptionPlan, SubscriptionStep};
 use crate::api::{ConditionType, Reason, WebhookSubscriptionStatus};
 use crate::plan::Note;
 use crate::plan::condition::{Report, find, kept};
+use crate::plan::frozen::{self, Freeze, freeze};
 use crate::plan::row_calls::{BATCH, RowCall};
 use crate::plan::subscription_report::known_events;
 
@@ -18,13 +19,39 @@ pub(in crate::plan) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(in crate::plan) fn new(input: &'a SubscriptionInput<'a>) -> Self {
-        let status = input.object.status.clone().unwrap_or_default();
+        let mut status = input.object.status.clone().unwrap_or_default();
+        // rules.md *Switched off remotely*: a new generation counts anew.
+        if input.object.metadata.generation != Some(status.observed_generation) {
+            status.reactivation = None;
+        }
         Self { input, status, notes: Vec::new() }
+    }
+
+    /// rules.md *Suspend and Observe*.
+    pub(in crate::plan) fn is_frozen(&self) -> bool {
+        self.freeze().is_some()
+    }
+
+    fn freeze(&self) -> Option<Freeze> {
+        freeze(self.input.object.spec.suspend, self.input.policy)
+    }
+
+    /// Instead of doing it: says what would be done.
+    pub(in crate::plan) fn would(self, lines: impl IntoIterator<Item = String>) -> SubscriptionPlan {
+        let freeze = self.freeze().unwrap_or(Freeze::Suspended);
+        let mut plan = self.finish(freeze.report(), SubscriptionStep::Rest, None);
+        plan.status.plan = frozen::lines(lines);
+        plan
     }
 
     /// A step after which everything is planned anew; nothing is written.
     pub(in crate::plan) fn step(self, step: SubscriptionStep) -> SubscriptionPlan {
-        SubscriptionPlan { step, status: self.status, notes: self.notes, again: None, missing_since: None }
+        self.end(step, None)
+    }
+
+    fn end(self, step: SubscriptionStep, again: Option<Duration>) -> SubscriptionPlan {
+        let Self { input: _, status, notes } = self;
+        SubscriptionPlan { step, status, notes, again, missing_since: None, seen: None, losses: Vec::new() }
     }
 
     /// Leaves the object as it is; only an object that never had a status gets its first one.
@@ -60,8 +87,9 @@ impl<'a> Draft<'a> {
         };
         report.others.extend(known);
         let generation = self.input.object.metadata.generation.unwrap_or_default();
+        self.status.plan.clear();
         self.status.observed_generation = generation;
         self.status.conditions = report.conditions(&self.status.conditions, generation, self.input.now);
-        SubscriptionPlan { step, status: self.status, notes: self.notes, again, missing_since: None }
+        self.end(step, again)
     }
 }

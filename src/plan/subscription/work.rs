@@ -1,28 +1,31 @@
 //! One pass over the pairs of a subscription whose endpoint is usable: what to move, make, switch and take back.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::{EndpointLink, SubscriptionInput, SubscriptionPlan, SubscriptionStep, count};
-use crate::api::condition::ItemReason;
+use super::switched_off::Off;
+use super::undeclared::Stray;
+use super::{SubscriptionInput, SubscriptionPlan, SubscriptionStep};
+use crate::api::Reason;
+use crate::api::endpoint::GapCause;
 use crate::api::subscription::{Applied, SubscriptionItem};
-use crate::api::{Reason, WebhookSubscriptionStatus};
 use crate::plan::condition::Report;
-use crate::plan::pairs::{self, Item, Sibling};
-use crate::plan::row_calls::RowCall;
-use crate::plan::subscription_report::{Failure, settled_report};
+use crate::plan::gaps::Loss;
+use crate::plan::pairs::Item;
+use crate::plan::row_calls::{RowCall, SwitchCause};
+use crate::plan::subscription_report::Failure;
 use crate::plan::{Note, Refusal, elapsed};
-use crate::provider::model::{RemoteId, RemoteRows, RowCreateState, RowKey};
+use crate::provider::model::{RemoteId, RemoteRow, RemoteRows, RowKey};
 
 /// From how many missing rows on a second look is wanted (rules.md *Absence*).
 const MANY_MISSING: usize = 10;
 
 /// Most rows that the status lists.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 
 /// One pass over the pairs of an object whose endpoint is usable.
 pub(super) struct Work<'a> {
@@ -35,30 +38,84 @@ pub(super) struct Work<'a> {
 
 /// What the pass found.
 #[derive(Default)]
-struct Found {
-    moves: Vec<RowCall>,
-    creates: Vec<RowCall>,
-    switches: Vec<RowCall>,
-    deletes: Vec<RowCall>,
-    lost: usize,
-    present: Vec<SubscriptionItem>,
-    active: usize,
-    present_count: usize,
-    failures: Vec<Failure>,
-    look_after: Option<Timestamp>,
-    in_flight: bool,
+pub(super) struct Found {
+    pub(super) moves: Vec<RowCall>,
+    pub(super) creates: Vec<RowCall>,
+    pub(super) switches: Vec<RowCall>,
+    pub(super) deletes: Vec<RowCall>,
+    pub(super) lost: usize,
+    pub(super) present: Vec<SubscriptionItem>,
+    pub(super) active: usize,
+    pub(super) present_count: usize,
+    pub(super) failures: Vec<Failure>,
+    /// What is worth knowing and touches nothing that is declared.
+    pub(super) informed: Vec<Failure>,
+    /// Rows that are off and should be on, other than by our own doing.
+    pub(super) off: Vec<(RemoteRow, Option<Arc<str>>)>,
+    /// What is lost, by cause.
+    pub(super) losses: Vec<Loss>,
+    /// The longest time for which something is left alone because somebody else fights over it.
+    pub(super) contended: Option<Duration>,
+    pub(super) look_after: Option<Timestamp>,
+    pub(super) in_flight: bool,
     /// A row to be taken back that the provider refuses to delete.
-    stuck: Option<(RemoteId, Refusal)>,
+    pub(super) stuck: Option<(RemoteId, Refusal)>,
+}
+
+impl Found {
+    /// A declared pair that has a row.
+    pub(super) fn here(&mut self, item: &Item, row: &RemoteRow) {
+        self.present_count += 1;
+        self.active += usize::from(row.active);
+        if self.present.len() < LISTED {
+            self.present.push(SubscriptionItem {
+                practice: item.practice.as_deref().map(str::to_owned),
+                event: item.event.to_string(),
+                remote_id: row.id.as_str().to_owned(),
+                active: row.active,
+            });
+        }
+    }
+
+    /// A declared pair that had a row and has none.
+    pub(super) fn loses(&mut self, practice: Option<&str>, from: Timestamp) {
+        self.lost += 1;
+        let cause = GapCause::SubscriptionsMissing;
+        let place = self.losses.iter().position(|loss| loss.cause == cause).unwrap_or_else(|| {
+            self.losses.push(Loss { cause, from, to: None, practices: Some(BTreeSet::new()), pairs: 0 });
+            self.losses.len() - 1
+        });
+        self.losses[place].add(practice, from);
+    }
 }
 
 impl Work<'_> {
     pub(super) fn plan(&self, mut draft: Draft<'_>) -> SubscriptionPlan {
         let mut found = Found::default();
+        let mut seen = self.input.memory.seen.clone();
         for item in self.items {
             self.judge(item, &mut found);
         }
         self.extras(&mut found);
+        let stray = self.stray(&mut seen);
+        found.informed.extend(stray.unreachable.iter().map(|name| Failure::practice_left(name)));
+        for name in &stray.newly {
+            let text =
+                format!("the key no longer reaches the practice {name}; what is subscribed there stays for a day");
+            draft.notes.push(Note::warning("PracticeUnreachable", "Observe", text));
+        }
+        let off = self.off(&mut draft.status, &mut found, &mut seen);
         self.fill(&mut draft.status, &found);
+        let losses = std::mem::take(&mut found.losses);
+        let mut plan =
+            if draft.is_frozen() { self.words(draft, found, stray) } else { self.act(draft, found, stray, off) };
+        plan.seen = Some(seen);
+        plan.losses = losses;
+        plan
+    }
+
+    /// The first kind of call that is due, or rest.
+    fn act(&self, mut draft: Draft<'_>, mut found: Found, stray: Stray, off: Off) -> SubscriptionPlan {
         let working =
             Report::unknown(Reason::Progressing, "bringing the provider's subscriptions to the declared state");
         if !found.moves.is_empty() {
@@ -85,12 +142,19 @@ impl Work<'_> {
                 }
             };
             if found.lost > 0 {
-                let text = "subscriptions were deleted at the provider; creating them again";
-                draft.notes.push(Note::warning("SubscriptionMissing", "Repair", text));
+                draft.notes.push(missing(&found.creates, found.lost));
             }
             let mut plan = draft.calls(working, found.creates);
             plan.missing_since = missing_since;
             return plan;
+        }
+        if off == Off::SwitchOn {
+            found.switches.extend(found.off.drain(..).map(|(row, practice)| RowCall::Switch {
+                row,
+                practice,
+                active: true,
+                why: SwitchCause::Reactivation,
+            }));
         }
         if !found.switches.is_empty() {
             return draft.calls(working, found.switches);
@@ -108,159 +172,49 @@ impl Work<'_> {
         if !found.deletes.is_empty() {
             return draft.calls(working, found.deletes);
         }
-        self.settle(draft, found)
+        if !stray.prunes.is_empty() {
+            return draft.calls(working, stray.prunes);
+        }
+        self.settle(draft, found, stray.pending, off)
     }
 
-    /// One declared pair.
-    fn judge(&self, item: &Item, found: &mut Found) {
-        let key = match &item.key {
-            Ok(key) => key,
-            Err(problem) => return found.failures.push(Failure::new(item, problem.reason, &problem.message)),
+    /// rules.md *Suspend and Observe*: what would be done, in the order in which it would.
+    fn words(&self, draft: Draft<'_>, found: Found, stray: Stray) -> SubscriptionPlan {
+        let whose =
+            |practice: &Option<Arc<str>>| practice.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        let name = |key: &RowKey| {
+            let practice = key.practice.as_deref().and_then(|key| self.rows.practice_name(key));
+            format!("{}{}", key.event, whose(&practice))
         };
-        let want = self.wanted_switch(item, key);
-        let listed = self.rows.rows(self.remote_id, key);
-        let Some(row) = listed.first() else { return self.make(item, key, want, found) };
-        let twins = self.rows.twins(self.remote_id, key);
-        found.deletes.extend(twins.into_iter().map(|row| RowCall::Delete { row }));
-        found.present_count += 1;
-        found.active += usize::from(row.active);
-        if found.present.len() < LISTED {
-            found.present.push(SubscriptionItem {
-                practice: item.practice.as_deref().map(str::to_owned),
-                event: item.event.to_string(),
-                remote_id: row.id.as_str().to_owned(),
-                active: row.active,
-            });
-        }
-        if row.active == want {
-            if want != self.input.object.spec.active && self.younger_than_a_dissenter(item, key) {
-                let message = "another WebhookSubscription declares this pair active: make spec.active agree, or remove the pair here";
-                found.failures.push(Failure::new(item, ItemReason::DeclaredElsewhere, message));
+        let line = |call: &RowCall| match call {
+            RowCall::Create { key, practice, .. } => format!("create {}{}", key.event, whose(practice)),
+            RowCall::Move { row, to, .. } => {
+                format!("move {} (subscription {}) to endpoint {to}", name(&row.key()), row.id)
             }
-        } else if let Some(refusal) = self.refusal(key) {
-            found.failures.push(Failure::refused(item, refusal));
-        } else if want && self.was_on() {
-            let message = "the provider, or a person there, switched this subscription off: switch it on there, or change spec.active to false and back";
-            found.failures.push(Failure::new(item, ItemReason::SwitchedOffRemotely, message));
-        } else {
-            let (row, practice) = (row.clone(), self.any_practice(item));
-            found.switches.push(RowCall::Switch { row, practice, active: want });
-        }
-    }
-
-    /// A declared pair without a row on its endpoint: move it here, or make it.
-    fn make(&self, item: &Item, key: &RowKey, active: bool, found: &mut Found) {
-        let old = self.input.old.rows.iter().find(|old| old.movable && !old.declared_there && old.row.key() == *key);
-        if let Some(old) = old.filter(|_| !self.input.memory.unmovable.contains(key)) {
-            let (row, to, practice) = (old.row.clone(), self.remote_id.clone(), self.any_practice(item));
-            return found.moves.push(RowCall::Move { row, to, practice });
-        }
-        if let Some(refusal) = self.refusal(key) {
-            return found.failures.push(Failure::refused(item, refusal));
-        }
-        match self.rows.create_state(self.remote_id, key) {
-            RowCreateState::InFlight => found.in_flight = true,
-            RowCreateState::Uncertain { look_after } => {
-                found.look_after = Some(found.look_after.map_or(look_after, |at| at.max(look_after)));
+            RowCall::Switch { row, active, .. } => {
+                format!("switch {} (subscription {}) {}", name(&row.key()), row.id, if *active { "on" } else { "off" })
             }
-            RowCreateState::Free => {
-                let held: Vec<RemoteId> = self.held().cloned().collect();
-                if !self.rows.missing(&held, key) {
-                    // Not here, but a list that could show it is older than our last write: look first.
-                    found.look_after = Some(found.look_after.unwrap_or(self.input.now));
-                    return;
-                }
-                found.lost += usize::from(self.was_applied() && !self.input.memory.fresh.contains(key));
-                let (endpoint, practice) = (self.remote_id.clone(), item.practice.clone());
-                found.creates.push(RowCall::Create { endpoint, key: key.clone(), practice, active });
-            }
-        }
-    }
-
-    /// Ours and no longer declared, here and on endpoints the object was on before.
-    fn extras(&self, found: &mut Found) {
-        let declared: HashSet<&RowKey> = self.items.iter().filter_map(|item| item.key.as_ref().ok()).collect();
-        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
-        let on_this = applied.filter(|applied| {
-            let here = Some(self.remote_id.as_str());
-            applied.endpoint_remote_id.as_deref() == here
-                || applied.moving_endpoint_remote_ids.iter().any(|id| Some(id.as_str()) == here)
-        });
-        for (practice, key) in
-            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default()
-        {
-            let taken = |sibling: &Sibling<'_>| sibling.declares(practice.as_deref(), &key, self.input.catalogue);
-            if declared.contains(&key) || self.input.siblings.iter().any(taken) {
-                continue;
-            }
-            let rows = self.rows.rows(self.remote_id, &key);
-            found.deletes.extend(rows.into_iter().map(|row| RowCall::Delete { row }));
-        }
-        let old = self.input.old.rows.iter().filter(|old| !old.declared_there);
-        found.deletes.extend(old.map(|old| RowCall::Delete { row: old.row.clone() }));
-        let stuck = |call: &RowCall| match call {
-            RowCall::Delete { row } => self.undeletable(&row.id).map(|refusal| (row.id.clone(), refusal)),
-            _ => None,
+            RowCall::Delete { row } => format!("delete {} (subscription {})", name(&row.key()), row.id),
+            RowCall::Prune { row, why } => format!("delete {} (subscription {}): {why}", name(&row.key()), row.id),
         };
-        found.stuck = found.deletes.iter().find_map(stuck);
-        found.deletes.retain(|call| stuck(call).is_none());
-    }
-
-    fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
-        self.believed(self.input.memory.undeletable.get(id))
-    }
-
-    /// rules.md *Pairs*: if declarers disagree on `active`, it is active.
-    fn wanted_switch(&self, item: &Item, key: &RowKey) -> bool {
-        self.input.object.spec.active || self.dissenters(item, key).any(|sibling| sibling.object.spec.active)
-    }
-
-    fn younger_than_a_dissenter(&self, item: &Item, key: &RowKey) -> bool {
-        self.dissenters(item, key).any(|sibling| sibling.older)
-    }
-
-    fn dissenters(&self, item: &Item, key: &RowKey) -> impl Iterator<Item = &Sibling<'_>> {
-        let own = self.input.object.spec.active;
-        self.input.siblings.iter().filter(move |sibling| {
-            sibling.object.spec.active != own && sibling.declares(item.practice.as_deref(), key, self.input.catalogue)
-        })
+        let calls = [&found.moves, &found.creates, &found.switches, &found.deletes, &stray.prunes];
+        let mut lines: Vec<String> = calls.into_iter().flatten().map(line).collect();
+        lines.extend(found.off.iter().map(|(row, _)| {
+            format!(
+                "switch {} (subscription {}) on again, which was switched off at the provider",
+                name(&row.key()),
+                row.id
+            )
+        }));
+        if lines.is_empty() {
+            return self.settle(draft, found, stray.pending, Off::None);
+        }
+        draft.would(lines)
     }
 
     /// The endpoints of this realm on which rows of the object may be.
-    fn held(&self) -> impl Iterator<Item = &RemoteId> {
+    pub(super) fn held(&self) -> impl Iterator<Item = &RemoteId> {
         self.input.old.same_realm.iter().chain([self.remote_id])
-    }
-
-    fn refusal(&self, key: &RowKey) -> Option<Refusal> {
-        self.believed(self.input.memory.refused.get(key))
-    }
-
-    fn believed(&self, refusal: Option<&Refusal>) -> Option<Refusal> {
-        refusal.copied().filter(|refusal| refusal.holds(self.input.now, self.input.timing))
-    }
-
-    /// When the first refusal that is still believed ends, so that it is tried again.
-    fn retry(&self) -> Option<Duration> {
-        let memory = self.input.memory;
-        let refusals = memory.refused.values().chain(memory.undeletable.values());
-        let left = refusals.map(|refusal| refusal.left(self.input.now, self.input.timing));
-        left.filter(|left| !left.is_zero()).min()
-    }
-
-    /// Whether rows were wholly switched on before: then one that is off was switched off remotely.
-    fn was_on(&self) -> bool {
-        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
-        applied.is_some_and(|applied| applied.active == Some(true))
-    }
-
-    fn was_applied(&self) -> bool {
-        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
-        applied.is_some_and(|applied| applied.endpoint_remote_id.as_deref() == Some(self.remote_id.as_str()))
-    }
-
-    /// The provider wants a practice with every PATCH; any one it reaches will do for rows of the account.
-    fn any_practice(&self, item: &Item) -> Option<Arc<str>> {
-        item.practice.clone().or_else(|| self.rows.practice_names().and_then(|names| names.into_iter().next()))
     }
 
     /// rules.md *Absence*: all rows of an endpoint, or ten or more, are made again only after a second good list.
@@ -280,56 +234,24 @@ impl Work<'_> {
         }
         SecondLook::Wait { since, wait: self.input.timing.absence_gap - waited }
     }
-
-    fn fill(&self, status: &mut WebhookSubscriptionStatus, found: &Found) {
-        status.desired = Some(count(self.items.len()));
-        status.active = Some(count(found.active));
-        status.failed = Some(count(found.failures.len()));
-        status.failures = found.failures.iter().take(20).map(Failure::stored).collect();
-        status.subscriptions = if self.items.len() <= LISTED { found.present.clone() } else { Vec::new() };
-    }
-
-    /// Nothing left to call: what is declared is what is applied, unless something is not yet taken back.
-    fn settle(&self, mut draft: Draft<'_>, found: Found) -> SubscriptionPlan {
-        let left_behind = found.stuck.is_some() || !self.input.old.unreachable.is_empty();
-        draft.status.applied = match draft.status.applied.take() {
-            Some(wider) if left_behind => Some(Applied { active: self.new.active, ..wider }),
-            _ => Some(self.new.clone()),
-        };
-        let silent = match &self.input.link {
-            EndpointLink::Usable { silent, .. } => *silent,
-            _ => None,
-        };
-        let mut report = settled_report(self.items.len(), &found.failures, silent);
-        let mut again = self.retry();
-        if let (Some((id, refusal)), true) = (&found.stuck, found.failures.is_empty()) {
-            report = not_taken_back(id, *refusal);
-        } else if let (Some(id), true) = (self.input.old.unreachable.first(), found.failures.is_empty()) {
-            report = Report::unknown(
-                Reason::AccountNotReady,
-                format!(
-                    "subscriptions on remote endpoint {id}, where this object was before, are taken back when the account there can be used; see its conditions"
-                ),
-            );
-        }
-        if !self.input.old.unreachable.is_empty() {
-            let soon = self.input.timing.outage_grace;
-            again = Some(again.map_or(soon, |again| again.min(soon)));
-        }
-        draft.finish(report, SubscriptionStep::Rest, again)
-    }
-}
-
-fn not_taken_back(id: &RemoteId, refusal: Refusal) -> Report {
-    let message = format!(
-        "the provider refuses to delete subscription {id}, which is no longer declared (HTTP {}): delete it there",
-        refusal.status
-    );
-    Report::stalled(Reason::RemoteNotDeleted, message)
 }
 
 enum SecondLook {
     Go,
     List { since: Option<Timestamp> },
     Wait { since: Timestamp, wait: Duration },
+}
+
+/// Names what was lost, as far as it can be named shortly.
+fn missing(creates: &[RowCall], lost: usize) -> Note {
+    let named = creates.iter().filter_map(|call| match call {
+        RowCall::Create { key, practice, .. } => {
+            Some(practice.as_ref().map_or_else(|| key.event.to_string(), |name| format!("{} of {name}", key.event)))
+        }
+        _ => None,
+    });
+    let names = named.take(5).collect::<Vec<_>>().join(", ");
+    let more = if lost > 5 { format!(" and {} more", lost - 5) } else { String::new() };
+    let text = format!("subscriptions were deleted at the provider: {names}{more}; creating them again");
+    Note::warning("SubscriptionMissing", "Repair", text)
 }

@@ -8,7 +8,7 @@ use crate::plan::endpoint::{EndpointStep, SecretView};
 use crate::provider::model::{Absence, EndpointPatch};
 
 fn absent(lists: u32, seconds: i64, witnessed: bool) -> Option<Absence> {
-    Some(Absence { first: at(NOW - seconds), last: at(NOW), lists, witnessed })
+    Some(Absence { first: at(NOW - seconds), last: at(NOW), lists, witnessed, seen: None })
 }
 
 #[test]
@@ -40,7 +40,8 @@ fn what_was_switched_off_at_the_provider_is_no_drift() {
     let plan = endpoint.plan();
     assert_eq!(plan.step, EndpointStep::Rest);
     assert_eq!(said(&plan.status.conditions, "Active"), "False/SwitchedOffRemotely");
-    assert_eq!(said(&plan.status.conditions, "Stalled"), "True/SwitchedOffRemotely");
+    assert_eq!(said(&plan.status.conditions, "Reconciling"), "True/SwitchedOffRemotely");
+    assert_eq!(plan.again.map(|wait| wait.as_secs()), Some(600));
     endpoint.object.status = Some(plan.status);
     assert_eq!(endpoint.says(), "False/SwitchedOffRemotely", "a fixpoint");
     endpoint.spec(json!({"active": true}));
@@ -80,9 +81,14 @@ fn switched_off_by_the_spec_is_as_declared() {
 fn the_secret_is_put_back() {
     for secret in [
         SecretView::Missing,
-        SecretView::Ours { current: None, dressed: true, owned: true },
-        SecretView::Ours { current: Some(crate::signing::SecretText::new("tampered")), dressed: true, owned: true },
-        SecretView::Ours { current: Some(key()), dressed: false, owned: true },
+        SecretView::Ours { current: None, previous: None, dressed: true, owned: true },
+        SecretView::Ours {
+            current: Some(crate::signing::SecretText::new("tampered")),
+            previous: None,
+            dressed: true,
+            owned: true,
+        },
+        SecretView::Ours { current: Some(key()), previous: None, dressed: false, owned: true },
     ] {
         let mut endpoint = Endpoint::held();
         endpoint.secret = secret;
@@ -112,7 +118,7 @@ fn absence_takes_two_lists_a_gap_and_a_witness() {
     endpoint.remote.absence = absent(2, 10, false);
     assert_eq!(endpoint.says(), "Unknown/Progressing", "no witness");
     endpoint.remote.absence = absent(2, 10, true);
-    endpoint.remote.same_url = vec![candidate("3", Some(4))];
+    endpoint.remote.same_url = vec![stranger("3", Some(4))];
     assert_eq!(endpoint.says(), "False/RemoteExists");
     endpoint.remote.same_url.clear();
     let plan = endpoint.plan();

@@ -62,7 +62,7 @@ fn an_endpoint_of_a_lost_post_is_found_by_its_emptiness() {
     endpoint.secret = published();
     endpoint.remote.same_url = vec![candidate("9", None)];
     assert_eq!(endpoint.step(), EndpointStep::ListRows(id("9")));
-    endpoint.remote.same_url = vec![candidate("9", Some(2))];
+    endpoint.remote.same_url = vec![stranger("9", Some(2))];
     assert_eq!(endpoint.says(), "False/RemoteExists", "with rows it is a person's");
     endpoint.remote.same_url = vec![candidate("10", Some(0)), candidate("9", Some(0))];
     let plan = endpoint.plan();

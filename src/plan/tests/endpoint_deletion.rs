@@ -41,9 +41,9 @@ fn the_remote_goes_first_and_its_absence_is_confirmed() {
     assert_eq!(endpoint.step(), EndpointStep::Delete(id("7")));
     endpoint.remote.held = None;
     assert_eq!(endpoint.step(), EndpointStep::ListWorld);
-    endpoint.remote.absence = Some(Absence { first: at(NOW), last: at(NOW), lists: 1, witnessed: false });
+    endpoint.remote.absence = Some(Absence { first: at(NOW), last: at(NOW), lists: 1, witnessed: false, seen: None });
     assert_eq!(blocked(&endpoint), "True/ScopeSuspect");
-    endpoint.remote.absence = Some(Absence { first: at(NOW), last: at(NOW), lists: 1, witnessed: true });
+    endpoint.remote.absence = Some(Absence { first: at(NOW), last: at(NOW), lists: 1, witnessed: true, seen: None });
     assert_eq!(endpoint.step(), EndpointStep::RemoveFinalizer, "a good list lacks it and a witness holds");
     endpoint.remote.absence = None;
     endpoint.remote.gone = true;
@@ -135,7 +135,7 @@ fn orphan_keeps_the_remote_and_the_secret() {
     assert_eq!(endpoint.says(), "False/Deleting", "deleting subscriptions still need the id");
     endpoint.leaving = 0;
     assert_eq!(endpoint.step(), EndpointStep::ReleaseSecret, "garbage collection must not take a live key");
-    endpoint.secret = SecretView::Ours { current: Some(key()), dressed: true, owned: false };
+    endpoint.secret = SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: false };
     let plan = endpoint.plan();
     assert_eq!(plan.step, EndpointStep::RemoveFinalizer);
     assert!(plan.notes[0].text.contains('7'), "the Event names the id");

@@ -10,7 +10,8 @@ use super::rules;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint};
 use crate::plan::create::Candidate;
 use crate::plan::endpoint::{self, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep, RemoteSide, SecretView};
-use crate::plan::{AccountView, PlanTiming, Refusal};
+use crate::plan::gaps::Loss;
+use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
 use crate::provider::model::{RemoteEndpoint, RemoteId};
 use crate::signing::SecretText;
 
@@ -58,21 +59,31 @@ pub fn remote(id: &str) -> RemoteEndpoint {
 }
 
 pub fn candidate(id: &str, rows: Option<usize>) -> Candidate {
-    Candidate { endpoint: remote(id), rows, taken: false }
+    Candidate { endpoint: remote(id), rows, taken: false, held_elsewhere: false }
+}
+
+/// One that a person made: its key is not ours.
+pub fn stranger(id: &str, rows: Option<usize>) -> Candidate {
+    let mut stranger = candidate(id, rows);
+    stranger.endpoint.key = Some(SecretText::new(format!("key-of-{id}")));
+    stranger
 }
 
 pub fn published() -> SecretView {
-    SecretView::Ours { current: Some(key()), dressed: true, owned: true }
+    SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: true }
 }
 
 /// An endpoint object and everything around it; fields are changed at will.
 pub struct Endpoint {
     pub object: WebhookEndpoint,
     pub account: AccountView,
+    pub policy: AccountPolicy,
     pub remote: RemoteSide,
     pub secret: SecretView,
     pub rival: Option<String>,
     pub leaving: usize,
+    pub unsettled: usize,
+    pub losses: Vec<Loss>,
     pub memory: EndpointMemory,
     pub started: i64,
     pub now: i64,
@@ -98,10 +109,13 @@ impl Endpoint {
         Self {
             object: object("WebhookEndpoint", "intake", &json!({"targetUrl": URL})),
             account: ready(),
+            policy: AccountPolicy::default(),
             remote,
             secret: SecretView::Missing,
             rival: None,
             leaving: 0,
+            unsettled: 0,
+            losses: Vec::new(),
             memory: EndpointMemory::default(),
             started: NOW - 10_000,
             now: NOW,
@@ -129,7 +143,11 @@ impl Endpoint {
             remote: self.remote.clone(),
             secret: self.secret.clone(),
             rival: self.rival.clone(),
+            policy: self.policy,
             leaving_subscriptions: self.leaving,
+            unsettled_subscriptions: self.unsettled,
+            losses: &self.losses,
+            last_alive: at(NOW - 1000),
             memory: self.memory.clone(),
             process_started: at(self.started),
             predecessor: Duration::from_secs(15),

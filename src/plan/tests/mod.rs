@@ -1,9 +1,12 @@
 //! Tests of the plans, rule by rule, on a small fake of the remote side; and properties that hold for any input.
 
+mod adoption;
+mod drift;
 mod endpoint;
 mod endpoint_create;
 mod endpoint_deletion;
 mod fixtures;
+mod frozen;
 mod pairs;
 mod properties;
 mod realm;
@@ -11,3 +14,5 @@ mod rules;
 mod subscription;
 mod subscription_deletion;
 mod subscription_moves;
+mod switched_off;
+mod undeclared;

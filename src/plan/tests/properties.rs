@@ -9,11 +9,13 @@ use super::fixtures::*;
 use super::pairs::any_spec;
 use super::realm::*;
 use crate::api::WebhookSubscriptionSpec;
-use crate::plan::AccountView;
+use crate::api::endpoint::Reactivation;
+use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::endpoint::{EndpointMemory, EndpointStep, SecretView};
 use crate::plan::pairs::declared;
 use crate::plan::subscription::{EndpointLink, SubscriptionStep};
+use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::{Absence, RemoteEndpoint, RowCreateState, RowKey};
 use crate::signing::SecretText;
 
@@ -24,6 +26,7 @@ fn any_account() -> impl Strategy<Value = AccountView> {
         4 => any::<bool>().prop_map(|allow_insecure| AccountView::Ready { allow_insecure }),
         1 => Just(AccountView::NotFound),
         1 => Just(AccountView::NotReady("x".repeat(2000))),
+        1 => Just(AccountView::DeletesOnly("gone".to_owned())),
         1 => any::<bool>().prop_map(|long| AccountView::Unavailable { long }),
     ]
 }
@@ -103,7 +106,7 @@ fn secret_of((kind, key, dressed, owned): PlainSecret) -> SecretView {
     match kind {
         0 => SecretView::Missing,
         1 => SecretView::Foreign,
-        _ => SecretView::Ours { current: key.map(SecretText::new), dressed, owned },
+        _ => SecretView::Ours { current: key.map(SecretText::new), previous: None, dressed, owned },
     }
 }
 
@@ -123,6 +126,8 @@ prop_compose! {
             refused: refused.map(refusal),
             delete_refused: delete_refused.map(refusal),
             rows_in_the_way: in_the_way.map(|count| vec![row("1", "7", "a", "patient_created"); count]),
+            corrections: Corrections::default(),
+            reactivated: lost.map(at),
         }
     }
 }
@@ -135,9 +140,12 @@ prop_compose! {
         held in prop::option::of(any_remote()), absence in prop::option::of((any_time(), any_time(), 0..4u32, any::<bool>())),
         same_url in prop::collection::vec((any_remote(), prop::option::of(0..2usize), any::<bool>()), 0..3),
         uncertain in prop::option::of(any_time()), policy in prop::sample::select(vec!["Delete", "Orphan"]), now in any_time(),
+        more in any::<[bool; 8]>(),
     ) -> Endpoint {
         let mut endpoint = Endpoint::new();
-        endpoint.spec(json!({"targetUrl": url, "active": active, "deletionPolicy": policy}));
+        endpoint.spec(json!({"targetUrl": url, "active": active, "deletionPolicy": policy, "suspend": more[1],
+            "adoption": if more[2] { "IfUnclaimed" } else { "Never" }, "adoptRemoteId": more[3].then_some("7"),
+            "reactivation": if more[4] { "Auto" } else { "Never" }}));
         if !status.is_null() {
             endpoint.object.status = Some(serde_json::from_value(status).unwrap());
         }
@@ -150,10 +158,12 @@ prop_compose! {
         let remote = &mut endpoint.remote;
         (remote.listed, remote.listed_since_intent, remote.gone, remote.removing_gone) = (!flags[2], flags[3], flags[4], flags[5]);
         remote.held = held;
-        remote.absence = absence.map(|(first, last, lists, witnessed)| Absence { first: at(first), last: at(last), lists, witnessed });
-        remote.same_url = same_url.into_iter().map(|(endpoint, rows, taken)| Candidate { endpoint, rows, taken }).collect();
+        remote.absence = absence.map(|(first, last, lists, witnessed)| Absence { first: at(first), last: at(last), lists, witnessed, seen: None });
+        remote.same_url = same_url.into_iter().map(|(endpoint, rows, taken)| Candidate { endpoint, rows, taken, held_elsewhere: taken && rows.is_none() }).collect();
+        remote.named = remote.same_url.first().cloned().filter(|_| more[0]);
         remote.uncertain = uncertain.map(at);
         (endpoint.account, endpoint.secret, endpoint.memory) = (account, secret_of(secret), memory);
+        endpoint.policy = AccountPolicy { observe: more[5], orphan: more[6], releasing: more[6] && more[7] };
         (endpoint.rival, endpoint.leaving, endpoint.now) = (rival.filter(|_| flags[6]), leaving, now);
         endpoint.look_again();
         endpoint
@@ -164,13 +174,16 @@ prop_compose! {
     fn any_subscription()(
         spec in any_spec(), before in prop::option::of(any_spec()), account in any_account(), flags in any::<[bool; 6]>(),
         link in prop_oneof![
-            6 => any::<bool>().prop_map(|silent| EndpointLink::Usable { remote_id: id("7"), silent: silent.then_some("silent") }),
+            6 => any::<[bool; 2]>().prop_map(|[silent, never]| EndpointLink::Usable {
+                remote_id: id("7"), silent: silent.then_some("silent"), off_remotely: silent,
+                reactivation: if never { Reactivation::Never } else { Reactivation::Auto },
+            }),
             1 => Just(EndpointLink::NotFound), 1 => Just(EndpointLink::NotReady), 1 => Just(EndpointLink::Going),
         ],
-        there in prop::collection::vec((prop::sample::select(vec!["a", "b", "c", ""]), prop::sample::select(vec!["patient_created", "appointment_insertion", "account_changed"]), any::<bool>()), 0..6),
+        there in prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "", "z"]), prop::sample::select(vec!["patient_created", "appointment_insertion", "account_changed"]), any::<bool>()), 0..6),
         siblings in prop::collection::vec((any_spec(), any::<bool>()), 0..2), listed_at in prop::option::of(any_time()),
         doubt in prop::option::of(any_time()), policy in prop::sample::select(vec!["Delete", "Orphan"]), now in any_time(),
-        refused in prop::option::of(any_time()), unreachable in any::<bool>(),
+        refused in prop::option::of(any_time()), unreachable in any::<bool>(), more in any::<[bool; 6]>(),
     ) -> Subscription {
         let mut subscription = Subscription::new(&[], &[]);
         if let Some(before) = before {
@@ -181,7 +194,9 @@ prop_compose! {
             }
         }
         subscription.object.spec = spec;
-        subscription.spec(json!({"deletionPolicy": policy}));
+        subscription.spec(json!({"deletionPolicy": policy, "suspend": more[0], "undeclared": if more[1] { "Delete" } else { "Report" }}));
+        subscription.policy = AccountPolicy { observe: more[2] && more[3], orphan: more[3], releasing: more[3] && more[4] };
+        subscription.rows.former = if more[5] { vec!["z".into()] } else { Vec::new() };
         if flags[0] {
             subscription.delete();
         }
@@ -264,6 +279,7 @@ proptest! {
                 SubscriptionStep::Rest if unchanged => return Ok(()),
                 SubscriptionStep::Rest => {
                     subscription.object.status = Some(plan.status);
+                    subscription.memory.seen = plan.seen.unwrap_or_default();
                     let again = subscription.plan();
                     prop_assert_eq!(again.step, SubscriptionStep::Rest);
                     prop_assert_eq!(again.status, subscription.object.status.clone().unwrap());

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,13 +11,14 @@ use serde_json::{Value, json};
 use super::fixtures::{NOW, at, changed, id, object, ready, said};
 use super::rules;
 use crate::api::WebhookSubscription;
+use crate::api::endpoint::Reactivation;
 use crate::api::subscription::Applied;
 use crate::plan::pairs::Sibling;
 use crate::plan::row_calls::RowCall;
 use crate::plan::subscription::{
     self, EndpointLink, OldEndpoints, OldRow, SubscriptionInput, SubscriptionMemory, SubscriptionPlan, SubscriptionStep,
 };
-use crate::plan::{AccountView, PlanTiming};
+use crate::plan::{AccountPolicy, AccountView, PlanTiming};
 use crate::provider::model::{Catalogue, KnownEvent, RemoteId, RemoteRow, RemoteRows, RowCreateState, RowKey};
 
 /// Two known events of practices, one of the account.
@@ -59,6 +61,8 @@ pub struct Rows {
     pub listed_at: Option<Timestamp>,
     /// How many rows were made; ids are never used twice.
     pub made: usize,
+    /// Practices that the key no longer reaches.
+    pub former: Vec<String>,
 }
 
 impl RemoteRows for Rows {
@@ -93,6 +97,31 @@ impl RemoteRows for Rows {
         self.states.get(key).copied().unwrap_or(RowCreateState::Free)
     }
 
+    fn last_seen(&self, _: &RemoteId, _: &RowKey) -> Option<Timestamp> {
+        self.listed_at
+    }
+
+    fn seen_before(&self, _: &RemoteId) -> Option<Timestamp> {
+        self.listed_at
+    }
+
+    fn all_rows(&self, endpoint: &RemoteId) -> Vec<RemoteRow> {
+        self.rows.iter().filter(|row| row.endpoint == *endpoint).cloned().collect()
+    }
+
+    fn former_practice(&self, key: &str) -> Option<Arc<str>> {
+        self.former.iter().find(|name| format!("#{name}") == key).map(|name| Arc::from(name.as_str()))
+    }
+
+    fn former_key(&self, name: &str) -> Option<Arc<str>> {
+        self.former.iter().any(|own| own == name).then(|| Arc::from(format!("#{name}")))
+    }
+
+    fn practice_name(&self, key: &str) -> Option<Arc<str>> {
+        let mut names = self.practices.iter().flatten();
+        names.find(|name| format!("#{name}") == key).map(|name| Arc::from(name.as_str()))
+    }
+
     fn listed_at(&self, _: &RemoteId) -> Option<Timestamp> {
         self.listed_at
     }
@@ -106,12 +135,22 @@ impl RemoteRows for Rows {
     }
 }
 
+/// An endpoint that delivers.
+pub fn usable(remote_id: &str) -> EndpointLink {
+    let reactivation = Reactivation::Auto;
+    EndpointLink::Usable { remote_id: id(remote_id), silent: None, off_remotely: false, reactivation }
+}
+
 /// A subscription object and everything around it.
 #[derive(Debug)]
 pub struct Subscription {
     pub object: WebhookSubscription,
     pub link: EndpointLink,
     pub account: AccountView,
+    pub policy: AccountPolicy,
+    /// Pairs that any other object declares or has applied, as `practice/event`.
+    pub claimed: Vec<String>,
+    pub paced: usize,
     pub has_realm: bool,
     pub rows: Rows,
     pub old: OldEndpoints,
@@ -136,8 +175,11 @@ impl Subscription {
         };
         Self {
             object: declaring("sunshine", practices, events),
-            link: EndpointLink::Usable { remote_id: id("7"), silent: None },
+            link: usable("7"),
             account: ready(),
+            policy: AccountPolicy::default(),
+            claimed: Vec::new(),
+            paced: 10,
             has_realm: true,
             rows,
             old: OldEndpoints::default(),
@@ -158,6 +200,9 @@ impl Subscription {
 
     pub fn plan(&self) -> SubscriptionPlan {
         let (timing, catalogue) = (PlanTiming::default(), catalogue());
+        let claimed = |practice: Option<&str>, key: &RowKey| {
+            self.claimed.contains(&format!("{}/{}", practice.unwrap_or("-"), key.event))
+        };
         let plan = subscription::plan(&SubscriptionInput {
             object: &self.object,
             link: self.link.clone(),
@@ -166,6 +211,11 @@ impl Subscription {
             rows: self.has_realm.then_some(&self.rows),
             old: self.old.clone(),
             siblings: self.siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
+            policy: self.policy,
+            claimed: &claimed,
+            paced: self.paced,
+            observe_interval: Duration::from_secs(300),
+            last_alive: at(NOW - 1000),
             memory: &self.memory,
             now: at(self.now),
             timing: &timing,
@@ -261,6 +311,7 @@ impl Subscription {
                 format!("switch {} {active}", name(&row.key()))
             }
             RowCall::Delete { row } => format!("delete {} of {}", name(&row.key()), row.endpoint),
+            RowCall::Prune { row, .. } => format!("prune {} of {}", name(&row.key()), row.endpoint),
         }
     }
 
@@ -279,7 +330,7 @@ impl Subscription {
 
     /// The endpoint is another one now; the rows on the former one are as given.
     pub fn moves_to(&mut self, remote_id: &str, rows: Vec<RemoteRow>, movable: bool) {
-        self.link = EndpointLink::Usable { remote_id: id(remote_id), silent: None };
+        self.link = usable(remote_id);
         let old = |row: &RemoteRow| OldRow { practice: None, row: row.clone(), movable, declared_there: false };
         self.old.rows = rows.iter().map(old).collect();
         self.old.same_realm = if movable { vec![id("7")] } else { Vec::new() };
@@ -289,6 +340,9 @@ impl Subscription {
 fn call_row(call: &RowCall) -> Option<&RemoteId> {
     match call {
         RowCall::Create { .. } => None,
-        RowCall::Move { row, .. } | RowCall::Switch { row, .. } | RowCall::Delete { row } => Some(&row.id),
+        RowCall::Move { row, .. }
+        | RowCall::Switch { row, .. }
+        | RowCall::Delete { row }
+        | RowCall::Prune { row, .. } => Some(&row.id),
     }
 }

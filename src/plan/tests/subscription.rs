@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::fixtures::*;
 use super::realm::*;
+use crate::api::endpoint::Reactivation;
 use crate::api::subscription::EventSpec;
 use crate::plan::AccountView;
 use crate::plan::row_calls::BATCH;
@@ -246,6 +247,11 @@ fn what_stands_in_the_way_is_said_without_a_call() {
     short.account = AccountView::Unavailable { long: false };
     assert_eq!(Some(short.plan().status), short.object.status, "a short outage changes nothing");
     let mut silent = Subscription::settled(&["a"], &["patient_created"]);
-    silent.link = EndpointLink::Usable { remote_id: id("7"), silent: Some("switched off") };
+    silent.link = EndpointLink::Usable {
+        remote_id: id("7"),
+        silent: Some("switched off"),
+        off_remotely: false,
+        reactivation: Reactivation::Auto,
+    };
     assert_eq!(silent.says(), "False/EndpointInactive");
 }

@@ -50,12 +50,16 @@ pub struct Absence {
     /// The lists with a witness at the end of that row. One list without a witness begins this anew instead of spoiling
     /// the absence for good, or a single lost call would hold an object for ever (*No bricks*).
     pub witnessed_run: Option<Run>,
+    /// Start of the last good list that showed it; `None` where this process never saw it.
+    pub seen: Option<Timestamp>,
 }
 
 struct Record {
     all: Run,
     /// Witnessed lists before the last.
     earlier: Option<Run>,
+    /// Start of the last list that showed it.
+    seen: Option<Timestamp>,
     /// Whether the last had a witness. Known for good only when the practices of the same round are in.
     last: bool,
 }
@@ -76,6 +80,7 @@ impl AbsenceLog {
             lists: record.all.lists,
             witnessed: run.is_some_and(|run| run.lists == record.all.lists),
             witnessed_run: run,
+            seen: record.seen,
         })
     }
 
@@ -88,9 +93,16 @@ impl AbsenceLog {
     }
 
     /// One more list lacks the id; answers whether it is the first.
-    pub(super) fn absent(&mut self, id: &RemoteId, at: Timestamp, witnessed: bool, held: bool) -> bool {
+    pub(super) fn absent(
+        &mut self,
+        id: &RemoteId,
+        at: Timestamp,
+        witnessed: bool,
+        held: bool,
+        seen: Option<Timestamp>,
+    ) -> bool {
         let Some(record) = self.records.get_mut(id) else {
-            self.records.insert(id.clone(), Record { all: Run::begin(at), earlier: None, last: witnessed });
+            self.records.insert(id.clone(), Record { all: Run::begin(at), earlier: None, last: witnessed, seen });
             return true;
         };
         record.earlier = record.witnessed();
@@ -150,6 +162,22 @@ pub(super) struct Scope {
     pub(super) world: World,
     pub(super) witnesses: Witnesses,
     pub(super) suspect_since: Option<Timestamp>,
+    /// How long a suspect world is held before W2 alone decides.
+    pub(super) hold: Hold,
+    /// A person has said that what the key shows now is right.
+    pub(super) accepted: bool,
+    /// Held ids whose absence has been accepted, by a person or by W2 after the hold: they make no world suspect again.
+    given_up: HashSet<RemoteId>,
+}
+
+/// rules.md *Absence*: 30 min.
+#[derive(Clone, Copy)]
+pub(super) struct Hold(pub(super) SignedDuration);
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self(SignedDuration::from_mins(30))
+    }
 }
 
 impl Scope {
@@ -173,10 +201,15 @@ impl Scope {
         practices: bool,
         judged: impl Fn(&RemoteId) -> bool,
     ) {
-        let held: HashSet<_> = self.held.iter().filter(|id| judged(id)).collect();
+        self.given_up.retain(|id| self.held.contains(id) && !listed.contains(id));
+        let held_long = self.suspect_since.is_some_and(|since| at.duration_since(since) >= self.hold.0);
+        if self.accepted || held_long && self.witnesses.sample {
+            self.given_up = self.held.difference(listed).cloned().collect();
+        }
+        let held: HashSet<_> = self.held.iter().filter(|id| judged(id) && !self.given_up.contains(*id)).collect();
         let known = held.iter().copied().chain(self.trusted.iter().filter(|id| judged(id))).collect::<HashSet<_>>();
         let kept = self.world == World::Trusted && known.is_empty() && !practices;
-        let world = if held.is_empty() && self.sample.is_empty() || self.witnesses.endpoint || kept {
+        let world = if held.is_empty() && self.sample.is_empty() || self.witnesses.endpoint || kept || self.accepted {
             World::Trusted
         } else if !held.is_empty() && known.len() > 1 {
             World::Suspect
@@ -190,7 +223,7 @@ impl Scope {
             World::Trusted => {
                 self.suspect_since = None;
                 // Not a list that is trusted only because nothing was expected yet, as right after a start.
-                if self.witnesses.endpoint || self.witnesses.sample {
+                if self.witnesses.endpoint || self.witnesses.sample || self.accepted {
                     self.trusted.clone_from(listed);
                 }
             }

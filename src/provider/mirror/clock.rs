@@ -60,11 +60,14 @@ impl Clock {
 pub(super) struct Lists {
     pub(super) last: Option<ListInfo>,
     pub(super) first_at: Option<Timestamp>,
+    /// When the one before the last started.
+    pub(super) before_at: Option<Timestamp>,
 }
 
 impl Lists {
     pub(super) fn add(&mut self, info: ListInfo) {
         self.first_at.get_or_insert(info.at);
+        self.before_at = self.last.map(|last| last.at);
         self.last = Some(info);
     }
 

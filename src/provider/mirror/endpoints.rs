@@ -86,6 +86,7 @@ impl Endpoints {
         };
         let vanished: Vec<_> =
             if list.looked_twice { self.by_id.iter().filter_map(unseen).collect() } else { Vec::new() };
+        let known: HashSet<&RemoteId> = vanished.iter().collect();
         for id in &vanished {
             self.take(id, changes);
         }
@@ -94,7 +95,8 @@ impl Endpoints {
             if self.listed.contains(&id) {
                 self.absences.present(&id);
             } else if list.looked_twice && self.is_judged(&id, info.started) {
-                let first = self.absences.absent(&id, info.at, list.witnessed, list.held.contains(&id));
+                let seen = known.contains(&id).then_some(self.lists.last).flatten().map(|last| last.at);
+                let first = self.absences.absent(&id, info.at, list.witnessed, list.held.contains(&id), seen);
                 if first {
                     changes.endpoints.insert(id);
                 }

@@ -31,8 +31,9 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use absence::{Absence, Run, Witnesses, World};
 pub use changes::Changes;
@@ -85,6 +86,13 @@ impl Mirror {
         Self::default()
     }
 
+    /// The same, with another time for which a suspect world is held (rules.md *Absence*).
+    pub fn holding(suspect: Duration) -> Self {
+        let mut mirror = Self::default();
+        mirror.scope.hold = absence::Hold(SignedDuration::try_from(suspect).unwrap_or(SignedDuration::MAX));
+        mirror
+    }
+
     // === lists ===
 
     /// The moment a list starts. Each must end, in one of the `apply_` functions or in [`Mirror::list_failed`], because
@@ -127,7 +135,7 @@ impl Mirror {
         let info = ListInfo { started, ended: self.clock.tick(), at: started_at };
         let all: Vec<_> = list.iter().chain(inactive.unwrap_or_default()).collect();
         let listed = all.iter().map(|remote| remote.id.clone()).collect();
-        let witnessed = self.scope.endpoint_witness(&listed);
+        let witnessed = self.scope.endpoint_witness(&listed) || self.scope.accepted;
         let looked_twice = inactive.is_some() || !self.needs_second_look(list);
         let list = endpoints::EndpointList { info, all, looked_twice, held: &self.scope.held, witnessed };
         let vanished = self.endpoints.apply(&self.clock, &list, &mut changes);
@@ -168,6 +176,17 @@ impl Mirror {
         changes
     }
 
+    /// A person says, or no longer says, that what the key shows now is right although nothing that was known is there
+    /// (rules.md *Absence*, `acceptScope`).
+    pub fn accept_world(&mut self, accepted: bool) -> Changes {
+        let mut changes = Changes::default();
+        if self.scope.accepted != accepted {
+            self.scope.accepted = accepted;
+            self.judge(&mut changes);
+        }
+        changes
+    }
+
     /// W2 counts only in the round of the endpoint list, that is from a list of practices that started after it.
     fn judge(&mut self, changes: &mut Changes) {
         let Some(list) = self.endpoints.lists.last else { return };
@@ -177,7 +196,7 @@ impl Mirror {
             endpoint: self.scope.endpoint_witness(listed),
             sample: same_round && self.practices.witnesses(&self.scope.sample),
         };
-        if self.scope.witnesses.sample {
+        if self.scope.witnesses.sample || self.scope.accepted {
             self.endpoints.absences.witness_last(list.at);
         }
         let before = self.scope.world;

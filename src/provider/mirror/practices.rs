@@ -11,6 +11,8 @@ pub(super) struct Practices {
     pub(super) all: Vec<Practice>,
     by_name: HashMap<Arc<str>, usize>,
     by_key: HashMap<Arc<str>, usize>,
+    /// Those that were in an earlier list and are not in the last: what was made there is still ours, and needs a name.
+    former: Vec<Practice>,
     pub(super) lists: Lists,
 }
 
@@ -22,6 +24,9 @@ impl Practices {
         if list == self.all {
             return false;
         }
+        let here = |one: &Practice| list.iter().any(|practice| practice.key == one.key);
+        self.former.extend(self.all.drain(..));
+        self.former.retain(|one| !here(one) && !one.name.is_empty());
         self.by_name = list.iter().enumerate().map(|(place, practice)| (practice.name.clone(), place)).collect();
         self.by_key = list.iter().enumerate().map(|(place, practice)| (practice.key.clone(), place)).collect();
         self.all = list;
@@ -34,6 +39,14 @@ impl Practices {
 
     pub(super) fn by_key(&self, key: &str) -> Option<&Practice> {
         self.all.get(*self.by_key.get(key)?)
+    }
+
+    pub(super) fn former_by_key(&self, key: &str) -> Option<&Arc<str>> {
+        self.former.iter().rfind(|practice| *practice.key == *key).map(|practice| &practice.name)
+    }
+
+    pub(super) fn former_by_name(&self, name: &str) -> Option<&Arc<str>> {
+        self.former.iter().rfind(|practice| *practice.name == *name).map(|practice| &practice.key)
     }
 
     /// W2 of rules.md *Absence*: at least half of the sample is here.

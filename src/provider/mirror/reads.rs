@@ -140,6 +140,21 @@ impl Mirror {
         self.rows.missing_since(endpoint, key)
     }
 
+    /// When the last good list that showed a row of a pair started, where a later one lacks it.
+    pub fn last_seen(&self, endpoint: &RemoteId, key: &RowKey) -> Option<Timestamp> {
+        self.rows.last_seen(endpoint, key)
+    }
+
+    /// When the list of an endpoint's rows before the last one started.
+    pub fn row_list_before(&self, endpoint: &RemoteId) -> Option<Timestamp> {
+        self.rows.lists(self.rows.target(endpoint)?).before_at
+    }
+
+    /// When the endpoint list before the last one started.
+    pub fn endpoint_list_before(&self) -> Option<Timestamp> {
+        self.endpoints.lists.before_at
+    }
+
     /// Rows of a pair that are one too many and may be deleted: all but the lowest id, and none at all unless the last
     /// good list, not merely an answer of ours, showed the one that stays and no write to the pair is in doubt, such as
     /// a lost DELETE that could still take it.
@@ -171,6 +186,16 @@ impl Mirror {
     /// The practice of a key.
     pub fn practice_by_key(&self, key: &str) -> Option<&Practice> {
         self.practices.by_key(key)
+    }
+
+    /// The name under which a practice was last known that the key no longer reaches.
+    pub fn former_practice(&self, key: &str) -> Option<&Arc<str>> {
+        self.practices.former_by_key(key)
+    }
+
+    /// The key under which a practice was last known that the key no longer reaches.
+    pub fn former_key(&self, name: &str) -> Option<&Arc<str>> {
+        self.practices.former_by_name(name)
     }
 
     /// All practices, by key.

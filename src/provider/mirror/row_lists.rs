@@ -78,6 +78,10 @@ impl Rows {
     /// Takes out what the list lacks. Rows it showed carry its start as their stamp, or a later one.
     fn forget_unseen(&mut self, clock: &Clock, place: u32, info: ListInfo, changes: &mut Changes) {
         let Some(target) = self.at(place) else { return };
+        let seen_at = match target.lists.last {
+            Some(list) => Some(list.at),
+            None => self.account.before_at,
+        };
         let lacks = |id: &&RemoteId| self.by_id.get(*id).is_some_and(|row| row.stamp < info.started);
         let unseen: Vec<_> =
             target.all_ids().filter(lacks).filter(|id| !self.writes.contains_key(*id)).cloned().collect();
@@ -89,7 +93,7 @@ impl Rows {
             if self.at(place).is_some_and(|target| !target.has(row.pair))
                 && let Some(state) = self.state_mut(place, row.pair)
             {
-                state.gone_at = Some(info.at);
+                (state.gone_at, state.seen_at) = (Some(info.at), seen_at);
             }
         }
     }
@@ -160,6 +164,12 @@ impl Rows {
             return Vec::new();
         }
         ids.filter(|id| !self.writes.contains_key(*id)).filter_map(|id| self.show(id)).collect()
+    }
+
+    /// See [`super::Mirror::last_seen`].
+    pub(super) fn last_seen(&self, endpoint: &RemoteId, key: &RowKey) -> Option<Timestamp> {
+        let target = self.target(endpoint)?;
+        target.state(self.names.find(key)?).seen_at
     }
 
     /// See [`super::Mirror::missing_since`].

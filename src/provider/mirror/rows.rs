@@ -72,6 +72,8 @@ pub(super) struct PairState {
     pub(super) doubt: Option<Doubt>,
     /// Start of the first of the good lists in a row that lack it, if it was known before.
     pub(super) gone_at: Option<Timestamp>,
+    /// Start of the last good list that showed it.
+    pub(super) seen_at: Option<Timestamp>,
 }
 
 /// An answer was lost.

@@ -44,6 +44,32 @@ impl RemoteRows for Mirror {
         self.row_list(endpoint).map(|list| list.at)
     }
 
+    fn last_seen(&self, endpoint: &RemoteId, key: &RowKey) -> Option<Timestamp> {
+        Mirror::last_seen(self, endpoint, key)
+    }
+
+    fn seen_before(&self, endpoint: &RemoteId) -> Option<Timestamp> {
+        self.row_list_before(endpoint)
+    }
+
+    fn all_rows(&self, endpoint: &RemoteId) -> Vec<RemoteRow> {
+        let mut rows: Vec<RemoteRow> = self.rows_of(endpoint).collect();
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        rows
+    }
+
+    fn former_practice(&self, key: &str) -> Option<Arc<str>> {
+        Mirror::former_practice(self, key).cloned()
+    }
+
+    fn former_key(&self, name: &str) -> Option<Arc<str>> {
+        Mirror::former_key(self, name).cloned()
+    }
+
+    fn practice_name(&self, key: &str) -> Option<Arc<str>> {
+        self.practice_by_key(key).map(|practice| practice.name.clone())
+    }
+
     fn practice_key(&self, name: &str) -> Option<Arc<str>> {
         self.practice_by_name(name).map(|practice| practice.key.clone())
     }

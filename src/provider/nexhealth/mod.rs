@@ -26,7 +26,8 @@ pub use token::TokenTiming;
 use crate::provider::base_url::BaseUrl;
 use crate::provider::caller::{CallObserver, Caller};
 use crate::provider::error::{CallError, Unavailable};
-use crate::provider::gate::Gate;
+use crate::provider::fence::Fence;
+use crate::provider::gate::{Errand, Gate, Lane};
 use crate::provider::http::{Answer, Effect, HttpClient, RequestParts};
 use crate::provider::model::{Catalogue, KeyOrigin};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls};
@@ -108,13 +109,14 @@ impl NexHealth {
         gate: Arc<Gate>,
         http: HttpClient,
         observer: Arc<dyn CallObserver>,
+        fence: Arc<dyn Fence>,
     ) -> Result<Self, SetupError> {
         check_api_key(&account.api_key).map_err(SetupError::ApiKey)?;
         if account.api_version.is_empty() {
             return Err(SetupError::ApiVersion);
         }
         Ok(Self {
-            caller: Caller { provider: "nexhealth", gate, http, observer },
+            caller: Caller { provider: "nexhealth", gate, http, fence, observer },
             base_url: account.base_url,
             api_key: account.api_key,
             api_version: HeaderValue::from_str(&account.api_version).map_err(|_| SetupError::ApiVersion)?,
@@ -153,7 +155,12 @@ impl NexHealth {
             .header(VERSION_HEADER, self.api_version.clone())
             .header(AUTHORIZATION, key);
         let bad = CallError::Unavailable { cause: Unavailable::BadAnswer, ambiguity: None };
-        match self.caller.call("sign_in", parts).await {
+        // Everybody waits for it, whatever they want; it is a probe if its caller is one.
+        let mut errand = Errand::new(Lane::Front);
+        if Errand::current().is_probe() {
+            errand = errand.probing();
+        }
+        match errand.run(self.caller.call("sign_in", parts)).await {
             Ok(answer) => wire::token(&answer.body).ok_or(bad),
             Err(CallError::Rejected { .. }) => Err(CallError::CredentialsRejected),
             Err(CallError::NotFound) => Err(bad),

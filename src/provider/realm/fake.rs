@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::model::{
     Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow, RowPatch,
     RowScope,
@@ -20,6 +21,7 @@ pub(super) struct State {
     pub(super) rows: BTreeMap<RemoteId, RemoteRow>,
     pub(super) practices: Vec<Practice>,
     calls: Vec<&'static str>,
+    errands: Vec<(&'static str, Errand)>,
     held: HashMap<&'static str, Arc<Semaphore>>,
     failing: HashMap<&'static str, CallError>,
     next: u32,
@@ -54,6 +56,14 @@ impl Fake {
         self.state(|state| std::mem::take(&mut state.calls))
     }
 
+    /// The lane of each call of this name, as it is now.
+    pub(super) fn lanes(&self, name: &str) -> Vec<Lane> {
+        self.state(|state| {
+            let named = state.errands.iter().filter(|(call, _)| *call == name);
+            named.map(|(_, errand)| errand.lane()).collect()
+        })
+    }
+
     pub(super) fn hold(&self, name: &'static str) {
         self.state(|state| state.held.insert(name, Arc::new(Semaphore::new(0))));
     }
@@ -82,6 +92,7 @@ impl Fake {
     ) -> Result<T, CallError> {
         let (gate, failure) = self.state(|state| {
             state.calls.push(name);
+            state.errands.push((name, Errand::current()));
             (state.held.get(name).cloned(), state.failing.remove(name))
         });
         if let Some(gate) = gate {

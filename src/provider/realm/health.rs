@@ -31,6 +31,8 @@ impl Health {
     pub(super) fn after(self, error: Option<&CallError>, now: Timestamp) -> Self {
         match error {
             None | Some(CallError::Rejected { .. } | CallError::NotFound) => Self::Healthy,
+            // Not sent: says nothing about the provider.
+            Some(CallError::Fenced | CallError::Unavailable { cause: Unavailable::BreakerOpen, .. }) => self,
             Some(CallError::RateLimited { .. }) => self,
             Some(CallError::CredentialsRejected) => match self {
                 Self::CredentialsRejected { .. } => self,

@@ -1,4 +1,7 @@
 //! Lists, single-flight: however many objects want to know, one call answers them.
+//!
+//! A list runs in the lane of whoever started it, and is raised to that of the most urgent caller that waits for it, so
+//! that a read which a waiting write needs runs in that write's lane (rules.md *Gate*).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -7,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Realm;
+use crate::provider::gate::{Errand, Lever};
 use crate::provider::mirror::{Changes, ListInfo, Mirror, Seq};
 use crate::provider::model::{RemoteId, RowScope};
 use crate::provider::{CallError, Unavailable};
@@ -35,6 +39,8 @@ type Outcome = Option<Result<(), CallError>>;
 pub(super) struct Flight {
     started: Seq,
     outcome: watch::Receiver<Outcome>,
+    lever: Lever,
+    probe: bool,
 }
 
 /// Ends a list in every case, a panic of the adapter included: waiters are answered, the mirror knows it has ended.
@@ -139,34 +145,53 @@ impl Realm {
     }
 
     async fn refresh(self: &Arc<Self>, target: Target, not_before: Option<Seq>) -> Result<(), CallError> {
-        let Some(mut outcome) = self.join_or_start(target, not_before) else { return Ok(()) };
-        match outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(broken_off())),
-            Err(_) => Err(broken_off()),
+        let mut errand = Errand::current();
+        let Some((mut outcome, lever)) = self.join_or_start(target, not_before, &errand) else { return Ok(()) };
+        lever.raise(errand.lane());
+        let mut landed = std::pin::pin!(outcome.wait_for(Option::is_some));
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut landed => {
+                    let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+                    return outcome.unwrap_or_else(|| Err(broken_off()));
+                }
+                lane = errand.raised() => lever.raise(lane),
+            }
         }
     }
 
     /// `None` when a list that is new enough has been applied.
-    fn join_or_start(self: &Arc<Self>, target: Target, not_before: Option<Seq>) -> Option<watch::Receiver<Outcome>> {
+    fn join_or_start(
+        self: &Arc<Self>,
+        target: Target,
+        not_before: Option<Seq>,
+        errand: &Errand,
+    ) -> Option<(watch::Receiver<Outcome>, Lever)> {
         let new_enough = |started: Seq| not_before.is_none_or(|seq| started > seq);
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if self.read(|mirror| target.last(mirror)).is_some_and(|list| new_enough(list.started)) {
             return None;
         }
-        if let Some(flight) = flights.get(&target).filter(|flight| new_enough(flight.started)) {
-            return Some(flight.outcome.clone());
+        // A probe does not join what an open breaker may send away.
+        let joins = |flight: &&Flight| new_enough(flight.started) && (flight.probe || !errand.is_probe());
+        if let Some(flight) = flights.get(&target).filter(joins) {
+            return Some((flight.outcome.clone(), flight.lever.clone()));
         }
         let started = self.change(Mirror::tick);
         let at = Timestamp::now();
         let (sender, outcome) = watch::channel(None);
-        flights.insert(target.clone(), Flight { started, outcome: outcome.clone() });
+        let probe = errand.is_probe();
+        let (own, lever) = Errand::with_lever(errand.lane());
+        let own = if probe { own.probing() } else { own };
+        flights.insert(target.clone(), Flight { started, outcome: outcome.clone(), lever: lever.clone(), probe });
         drop(flights);
         let landing = Landing { realm: self.clone(), target, started, outcome: sender };
         tokio::spawn(async move {
-            let result = landing.realm.list(&landing.target, started, at).await;
+            let result = own.run(landing.realm.list(&landing.target, started, at)).await;
             landing.outcome.send_replace(Some(result));
         });
-        Some(outcome)
+        Some((outcome, lever))
     }
 
     async fn list(&self, target: &Target, started: Seq, at: Timestamp) -> Result<(), CallError> {

@@ -11,6 +11,8 @@ mod writes;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod lane_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
@@ -63,6 +65,8 @@ pub struct RealmTiming {
     pub settle_timed_out: Duration,
     /// After a 202.
     pub settle_accepted: Duration,
+    /// How long a world in which everything has gone is held before the practices decide (rules.md *Absence*: 30 min).
+    pub suspect: Duration,
 }
 
 impl Default for RealmTiming {
@@ -71,6 +75,7 @@ impl Default for RealmTiming {
             settle_answered: Duration::from_secs(3),
             settle_timed_out: Duration::from_secs(30),
             settle_accepted: Duration::from_secs(120),
+            suspect: Duration::from_secs(1800),
         }
     }
 }
@@ -116,7 +121,7 @@ impl Realm {
             key,
             provider,
             timing,
-            mirror: RwLock::default(),
+            mirror: RwLock::new(Mirror::holding(timing.suspect)),
             flights: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             health: watch::Sender::new(Health::Unknown),
@@ -152,6 +157,11 @@ impl Realm {
     /// Tells which endpoint ids our objects hold and which practice keys the account's sample has.
     pub fn set_expectations(&self, held: HashSet<RemoteId>, sample: Vec<Arc<str>>) {
         self.publish(self.change(|mirror| mirror.set_expectations(held, sample)));
+    }
+
+    /// A person says, or no longer says, that the world is right as the key shows it now.
+    pub fn accept_world(&self, accepted: bool) {
+        self.publish(self.change(|mirror| mirror.accept_world(accepted)));
     }
 
     /// What lists and answers changed, from here on. A receiver that lagged has to look at everything.

@@ -14,12 +14,12 @@ use crate::provider::{Ambiguity, CallError, Unavailable};
 
 const URL: &str = "https://example.org/hooks";
 
-fn realm(timing: RealmTiming) -> (Arc<Realm>, Arc<Fake>) {
+pub(super) fn realm(timing: RealmTiming) -> (Arc<Realm>, Arc<Fake>) {
     let fake = Arc::new(Fake::default());
     (Realm::new(RealmKey::new("fake", "https://api.example.org", [7; 32]), fake.clone(), timing), fake)
 }
 
-fn new_row(endpoint: &RemoteId, event: &str) -> NewRow {
+pub(super) fn new_row(endpoint: &RemoteId, event: &str) -> NewRow {
     NewRow {
         endpoint: endpoint.clone(),
         practice: None,

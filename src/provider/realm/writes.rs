@@ -2,6 +2,9 @@
 //!
 //! A caller's future may be dropped at any moment (shutdown, a deadline of its own). The call has been sent all the same,
 //! so it runs in a task of its own, and its answer is applied by that task.
+//!
+//! Each kind of write has its lane (rules.md *Gate*). Whoever calls from a more urgent errand takes the write along: a row
+//! that was there before is made again in the lane of repairs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use jiff::Timestamp;
 
 use super::Realm;
 use crate::provider::canonical::canonical_url;
+use crate::provider::gate::{Errand, Lane};
 use crate::provider::mirror::{Changes, Failure, Mirror};
 use crate::provider::model::{
     EndpointPatch, NewEndpoint, NewRow, RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowPatch,
@@ -74,7 +78,7 @@ impl Realm {
                 Changes::default()
             }
         };
-        self.write(call, settle).await
+        self.write(Lane::Creates, call, settle).await
     }
 
     /// Changes an endpoint.
@@ -99,7 +103,7 @@ impl Realm {
             Ok(remote) => mirror.endpoint_patched(remote.clone()),
             Err(_) => endpoint_failed(mirror, &id),
         };
-        self.write(call, settle).await
+        self.write(Lane::Repairs, call, settle).await
     }
 
     /// Deletes an endpoint, and its rows with it.
@@ -120,7 +124,7 @@ impl Realm {
             Ok(()) => mirror.endpoint_deleted(&id),
             Err(_) => endpoint_failed(mirror, &id),
         };
-        self.write(call, settle).await
+        self.write(Lane::Deletes, call, settle).await
     }
 
     /// Makes a row; `practice_key` is the key of the practice that `new` names. `Ok(None)`: nothing was sent, because the
@@ -149,7 +153,7 @@ impl Realm {
             Ok(row) => mirror.row_created(&endpoint, &key, row),
             Err(failure) => mirror.row_create_failed(&endpoint, &key, failure),
         };
-        self.write(call, settle).await.map(Some)
+        self.write(Lane::Creates, call, settle).await.map(Some)
     }
 
     /// Switches or moves a row; `practice` is any practice name the key reaches, where the provider asks for one.
@@ -176,7 +180,7 @@ impl Realm {
             Ok(row) => mirror.row_patched(row),
             Err(failure) => mirror.row_write_failed(&id, failure),
         };
-        self.write(call, settle).await
+        self.write(Lane::Repairs, call, settle).await
     }
 
     /// Deletes a row.
@@ -197,18 +201,20 @@ impl Realm {
             Ok(()) => mirror.row_deleted(&id),
             Err(failure) => mirror.row_write_failed(&id, failure),
         };
-        self.write(call, settle).await
+        self.write(Lane::Deletes, call, settle).await
     }
 
     async fn write<T: Send + 'static>(
         self: &Arc<Self>,
+        lane: Lane,
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
         settle: impl FnOnce(&mut Mirror, Result<&T, Failure>) -> Changes + Send + 'static,
     ) -> Result<T, CallError> {
         let answer = std::marker::PhantomData;
         let mut settlement = Settlement { realm: self.clone(), settle: Some(settle), answer };
+        let errand = Errand::new(lane.max(Errand::current().lane()));
         let task = tokio::spawn(async move {
-            let result = call.await;
+            let result = errand.run(call).await;
             settlement.realm.note(&result);
             settlement.finish(&result);
             result

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::labels::ObjectKey;
@@ -22,11 +23,17 @@ struct Entry {
     conditions: Vec<(String, &'static str)>,
     blocked_since: Option<Instant>,
     unclaimed: Option<u64>,
+    suspended: bool,
+    gap_seconds: f64,
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.conditions.is_empty() && self.blocked_since.is_none() && self.unclaimed.is_none()
+        self.conditions.is_empty()
+            && self.blocked_since.is_none()
+            && self.unclaimed.is_none()
+            && !self.suspended
+            && self.gap_seconds <= 0.0
     }
 }
 
@@ -66,6 +73,14 @@ impl Objects {
         self.change(account, |entry| entry.unclaimed = count);
     }
 
+    pub fn set_suspended(&self, object: &ObjectKey, suspended: bool) {
+        self.change(object, |entry| entry.suspended = suspended);
+    }
+
+    pub fn add_gap(&self, endpoint: &ObjectKey, seconds: f64) {
+        self.change(endpoint, |entry| entry.gap_seconds += seconds);
+    }
+
     pub fn remove(&self, object: &ObjectKey) {
         self.write().remove(object);
     }
@@ -84,6 +99,13 @@ impl Objects {
                     ConstGauge::new(i64::from(status == *present)).encode(family.encode_family(&labels)?)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn gaps(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
+        for (object, entry) in self.read().iter().filter(|(_, entry)| entry.gap_seconds > 0.0) {
+            ConstCounter::new(entry.gap_seconds).encode(family.encode_family(object)?)?;
         }
         Ok(())
     }
@@ -115,6 +137,13 @@ impl Collector for ObjectsCollector {
         let help = "For how long the deletion of an object has been blocked";
         self.0.per_object(&mut encoder.encode_descriptor("deletion_blocked_seconds", help, None, gauge)?, |entry| {
             entry.blocked_since.map(|since| since.elapsed().as_secs_f64())
-        })
+        })?;
+        let help = "1 for an object that its spec or its account holds back from writing at the provider";
+        self.0.per_object(&mut encoder.encode_descriptor("suspended", help, None, gauge)?, |entry| {
+            entry.suspended.then_some(1.0)
+        })?;
+        let help = "Time in which events of an endpoint could not arrive, counted when it was over";
+        let counter = MetricType::Counter;
+        self.0.gaps(&mut encoder.encode_descriptor("delivery_gap_seconds", help, None, counter)?)
     }
 }

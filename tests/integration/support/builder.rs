@@ -7,6 +7,7 @@ use external_webhooks::controller::Timing;
 use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
 use external_webhooks::provider::realm::RealmTiming;
+use external_webhooks::runtime::Lease;
 use testbed::control_plane::{ControlPlane, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
 use tokio::sync::OnceCell;
@@ -45,7 +46,7 @@ pub fn brief_timing() -> Timing {
     Timing {
         plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
         realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
-        calls: CallLimits { deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
+        calls: CallLimits { deadline: ms(1500), write_deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
         observe_interval: Some(ms(300)),
         backoff: (ms(10), ms(200)),
         probe: (ms(20), ms(200)),
@@ -55,6 +56,7 @@ pub fn brief_timing() -> Timing {
         secret_replaced: ms(300),
         lease: ms(200),
         measure: ms(100),
+        outage_writes: ms(5),
     }
 }
 
@@ -93,6 +95,7 @@ impl WorldBuilder {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],
             timing: self.timing,
+            lease: Lease::always(),
         };
         World {
             recorder: Recorder::start(&client, namespace.name()),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub allowed_base_urls: Vec<String>,
     /// All durations.
     pub timing: Timing,
+    /// What it leads by.
+    pub lease: Lease,
 }
 
 /// A running operator.
@@ -66,7 +68,7 @@ impl Operator {
                     timing: settings.timing,
                     metrics: own_metrics,
                     health: own_health,
-                    lease: Lease::always(),
+                    lease: settings.lease,
                     shutdown: asked,
                 };
                 controller::run(config).await.map_err(|error| error.to_string())

@@ -1,5 +1,6 @@
 //! The adapter against a small server. What the server answers is in each test; nothing here knows the simulator.
 
+mod fence;
 mod routes;
 mod secrecy;
 mod session;
@@ -37,11 +38,21 @@ impl CallObserver for Journal {
     }
 }
 
+/// A lease of a test.
+struct TimeLeft(Mutex<Duration>);
+
+impl Fence for TimeLeft {
+    fn time_left(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+}
+
 struct Bench {
     nexhealth: Arc<NexHealth>,
     server: Server,
     journal: Arc<Journal>,
     gate: Arc<Gate>,
+    fence: Arc<TimeLeft>,
 }
 
 impl Bench {
@@ -68,11 +79,11 @@ impl Bench {
         install_tls();
         let limits = CallLimits { deadline: Duration::from_secs(10), ..CallLimits::default() };
         let gate = Arc::new(Gate::new(GateConfig { requests_per_minute: 60_000, burst: 1000, in_flight: 8 }));
-        let journal = Arc::new(Journal::default());
+        let (journal, fence) = (Arc::new(Journal::default()), Arc::new(TimeLeft(Mutex::new(Duration::MAX))));
         let http = HttpClient::new(limits, None).unwrap();
         let account = account(&server.url, KEY, timing);
-        let nexhealth = NexHealth::new(account, gate.clone(), http, journal.clone()).unwrap();
-        Self { nexhealth: Arc::new(nexhealth), server, journal, gate }
+        let nexhealth = NexHealth::new(account, gate.clone(), http, journal.clone(), fence.clone()).unwrap();
+        Self { nexhealth: Arc::new(nexhealth), server, journal, gate, fence }
     }
 
     async fn answering(api: impl Fn(Seen) -> Response + Clone + Send + Sync + 'static) -> Self {

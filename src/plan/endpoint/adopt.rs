@@ -1,0 +1,136 @@
+//! rules.md *Which remote is mine*: endpoints that the object did not make in any way it remembers, and may still take.
+
+use super::draft::Draft;
+use super::{EndpointInput, EndpointPlan, SecretView, secret_name, take};
+use crate::api::Reason;
+use crate::api::endpoint::Adoption;
+use crate::plan::condition::{Is, Report, Verdict};
+use crate::plan::create::Candidate;
+use crate::plan::target;
+use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
+
+/// What is to be done about endpoints with the object's URL that no intent of it has made.
+pub(super) enum Choice {
+    /// Take this one; the text says by what right.
+    Adopt(RemoteId, &'static str),
+    /// Do nothing, and say why.
+    Leave(Report),
+    /// Nothing stands in the way of making one.
+    Make,
+}
+
+/// Looks at `foreign`, which are unclaimed, in the order of the rule: possession of the key, the id that a person named,
+/// the policy.
+pub(super) fn choose(input: &EndpointInput<'_>, foreign: &[RemoteId], recreating: bool) -> Choice {
+    let spec = &input.object.spec;
+    if let Some(id) = possessed(input, foreign) {
+        return Choice::Adopt(id, "the Secret holds its signing key");
+    }
+    if let Some(other) = input.remote.same_url.iter().find(|candidate| candidate.held_elsewhere) {
+        return Choice::Leave(claimed_elsewhere(&other.endpoint.id));
+    }
+    if let Some(wanted) = spec.adopt_remote_id.as_deref() {
+        match adoptable(input, wanted) {
+            Ok(id) => return Choice::Adopt(id, "spec.adoptRemoteId names it"),
+            Err(message) if !recreating => return Choice::Leave(Report::stalled(Reason::CannotAdopt, message)),
+            // One that was adopted, held and then deleted at the provider is made again like any other (*No bricks*).
+            Err(_) => {}
+        }
+    }
+    match (spec.adoption, foreign) {
+        (_, []) => Choice::Make,
+        (Adoption::IfUnclaimed, [id]) => Choice::Adopt(id.clone(), "spec.adoption is IfUnclaimed"),
+        (Adoption::IfUnclaimed, several) => Choice::Leave(ambiguous(several)),
+        (Adoption::Never, [id, ..]) => Choice::Leave(remote_exists(id)),
+    }
+}
+
+/// An unclaimed endpoint whose key the object's own Secret holds: a status that was lost, or a restored backup.
+fn possessed(input: &EndpointInput<'_>, foreign: &[RemoteId]) -> Option<RemoteId> {
+    let SecretView::Ours { current, previous, .. } = &input.secret else { return None };
+    let holds = |key: &Option<_>| {
+        let key = key.as_ref()?;
+        let mut unclaimed = input.remote.same_url.iter().filter(|candidate| foreign.contains(&candidate.endpoint.id));
+        unclaimed.find(|candidate| candidate.endpoint.key.as_ref() == Some(key))
+    };
+    holds(current).or_else(|| holds(previous)).map(|candidate| candidate.endpoint.id.clone())
+}
+
+fn adoptable(input: &EndpointInput<'_>, wanted: &str) -> Result<RemoteId, String> {
+    let Some(Candidate { endpoint, taken, .. }) = &input.remote.named else {
+        return Err(format!(
+            "spec.adoptRemoteId names remote endpoint {wanted}, which the provider does not list for this account: correct the id, or remove the field to have an endpoint made"
+        ));
+    };
+    if *taken {
+        return Err(format!(
+            "spec.adoptRemoteId names remote endpoint {wanted}, which another WebhookEndpoint holds: use that one, or correct the id"
+        ));
+    }
+    if canonical_url(&endpoint.target_url) != canonical_url(&input.object.spec.target_url) {
+        return Err(format!(
+            "spec.adoptRemoteId names remote endpoint {wanted}, which delivers to {}, not to spec.targetUrl: set spec.targetUrl to that URL first (it can be changed once the endpoint is adopted)",
+            target::shown(&endpoint.target_url)
+        ));
+    }
+    Ok(endpoint.id.clone())
+}
+
+/// Takes an endpoint over: the key into the Secret, then the id into the status. It never begins with a PATCH.
+pub(super) fn adopt(input: &EndpointInput<'_>, draft: Draft<'_>, id: &RemoteId, right: &'static str) -> EndpointPlan {
+    if let Some(endpoint) = listed(input, id) {
+        if draft.is_frozen() {
+            return draft.would([format!("adopt remote endpoint {id} ({right}) and publish its signing key")]);
+        }
+        if endpoint.key.is_none() && !holds_a_key(&input.secret) {
+            return draft.rest(unreadable(input, id), None);
+        }
+    }
+    take(input, draft, id, Some(right))
+}
+
+fn listed<'a>(input: &'a EndpointInput<'_>, id: &RemoteId) -> Option<&'a RemoteEndpoint> {
+    let candidates = input.remote.same_url.iter().chain(&input.remote.named);
+    candidates.map(|candidate| &candidate.endpoint).find(|endpoint| endpoint.id == *id)
+}
+
+fn holds_a_key(secret: &SecretView) -> bool {
+    matches!(secret, SecretView::Ours { current: Some(_), .. })
+}
+
+fn unreadable(input: &EndpointInput<'_>, id: &RemoteId) -> Report {
+    let message = format!(
+        "the provider does not show the signing key of endpoint {id}, so it cannot be published in the Secret {:?}: have the provider return secret_key to this account's API key, or delete that endpoint there and remove spec.adoptRemoteId, so that a new one with a new key is made",
+        secret_name(input.object)
+    );
+    Report::stalled(Reason::KeyUnreadable, message.clone()).with(Verdict::new(
+        crate::api::ConditionType::SecretPublished,
+        Is::False,
+        Reason::KeyUnreadable,
+        message,
+    ))
+}
+
+/// Somebody else's endpoint with the same URL, named with what would adopt it.
+pub(super) fn remote_exists(id: &RemoteId) -> Report {
+    let message = format!(
+        "the provider already has endpoint {id} with this target URL, and this object did not make it; a second one would deliver each event twice. To take it over set spec.adoptRemoteId: {:?}, or spec.adoption: IfUnclaimed; else delete it at the provider, or give spec.targetUrl a distinguishing path or query",
+        id.as_str()
+    );
+    Report::stalled(Reason::RemoteExists, message)
+}
+
+fn ambiguous(several: &[RemoteId]) -> Report {
+    let names = several.iter().take(10).map(RemoteId::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "the provider has several unclaimed endpoints with this target URL ({names}), and nothing says which to adopt: set spec.adoptRemoteId to one of them, or delete the others at the provider"
+    );
+    Report::stalled(Reason::AmbiguousRemote, message)
+}
+
+fn claimed_elsewhere(id: &RemoteId) -> Report {
+    let message = format!(
+        "remote endpoint {id} has this target URL and is held by another WebhookEndpoint, under another account that sees the same organisation; a second one would deliver each event twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
+    );
+    Report::stalled(Reason::Conflict, message)
+}

@@ -1,0 +1,125 @@
+//! What an endpoint's plan may look at.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::WebhookEndpoint;
+use crate::api::endpoint::SubscriptionCounts;
+use crate::plan::contention::Corrections;
+use crate::plan::create::Candidate;
+use crate::plan::gaps::Loss;
+use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
+use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::signing::SecretText;
+
+/// Everything an endpoint's plan may look at.
+pub struct EndpointInput<'a> {
+    /// The object.
+    pub object: &'a WebhookEndpoint,
+    /// Its account.
+    pub account: AccountView,
+    /// What the account's spec allows.
+    pub policy: AccountPolicy,
+    /// The remote side, as far as it concerns this object.
+    pub remote: RemoteSide,
+    /// The Secret of the wanted name.
+    pub secret: SecretView,
+    /// Another object that has the better right to this target URL.
+    pub rival: Option<String>,
+    /// Subscription objects that must leave before this one: those that are being deleted and still have rows here, and
+    /// all of them while the account releases its objects.
+    pub leaving_subscriptions: usize,
+    /// Subscription objects here that are still at work.
+    pub unsettled_subscriptions: usize,
+    /// What subscription objects here have lost.
+    pub losses: &'a [Loss],
+    /// Until when a process before this one has surely looked (rules.md *Delivery gaps*).
+    pub last_alive: Timestamp,
+    /// What this process remembers of the object.
+    pub memory: EndpointMemory,
+    /// When this process began to plan; POSTs of a process before it may still land.
+    pub process_started: Timestamp,
+    /// How long the process before this one may have kept writing: the lease time.
+    pub predecessor: Duration,
+    /// Now.
+    pub now: Timestamp,
+    /// Injected durations.
+    pub timing: &'a PlanTiming,
+}
+
+/// The remote side of one endpoint object.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteSide {
+    /// Whether a good endpoint list of this process exists.
+    pub listed: bool,
+    /// Whether one started after the intent was acknowledged.
+    pub listed_since_intent: bool,
+    /// When the last good endpoint list started.
+    pub listed_at: Option<Timestamp>,
+    /// The endpoint of `status.remoteId`, if it is there.
+    pub held: Option<RemoteEndpoint>,
+    /// Its absence, if good lists lack it.
+    pub absence: Option<Absence>,
+    /// Whether our DELETE of it was answered with 2xx and a later good list lacks it.
+    pub gone: bool,
+    /// Other endpoints with the same canonical URL.
+    pub same_url: Vec<Candidate>,
+    /// The endpoint that `spec.adoptRemoteId` names, if it is there.
+    pub named: Option<Candidate>,
+    /// When the endpoint list before the last started.
+    pub seen_before: Option<Timestamp>,
+    /// Of `status.removing`, those that are still listed.
+    pub removing: Vec<RemoteId>,
+    /// Whether every id that is on its way out is absent from a good list that started after our last write to it.
+    pub removing_gone: bool,
+    /// A POST that may have been lost: when to look for what it made.
+    pub uncertain: Option<Timestamp>,
+    /// Rows on the held endpoint.
+    pub rows: Option<SubscriptionCounts>,
+}
+
+/// The Secret of the wanted name.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretView {
+    /// Not there.
+    Missing,
+    /// Somebody else's.
+    Foreign,
+    /// Ours.
+    Ours {
+        /// What `current` holds.
+        current: Option<SecretText>,
+        /// What `previous` holds.
+        previous: Option<SecretText>,
+        /// Whether labels, annotations and owner are as wanted.
+        dressed: bool,
+        /// Whether it has our owner reference.
+        owned: bool,
+    },
+}
+
+/// What this process remembers of an endpoint object.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointMemory {
+    /// Our CRD is being removed: nothing remote is deleted (rules.md *Deletion*).
+    pub definition_going: bool,
+    /// This process wrote the present intent; otherwise a process before it did, and may have sent a POST.
+    pub intent_is_mine: bool,
+    /// How many endpoints of the present intent showed no key, and when the last was made.
+    pub unreadable: Option<(u32, Timestamp)>,
+    /// The id that a 201 of this process named.
+    pub made: Option<RemoteId>,
+    /// When this process last sent a POST whose answer was ambiguous.
+    pub lost_post: Option<Timestamp>,
+    /// The provider refused the create or the change for this generation.
+    pub refused: Option<Refusal>,
+    /// What was put back under the present spec.
+    pub corrections: Corrections,
+    /// When this process last switched on what was switched off remotely.
+    pub reactivated: Option<Timestamp>,
+    /// The provider refused to delete because of rows, or for good.
+    pub delete_refused: Option<Refusal>,
+    /// Rows of the held endpoint, listed because deleting it was refused.
+    pub rows_in_the_way: Option<Vec<RemoteRow>>,
+}

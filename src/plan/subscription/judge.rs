@@ -1,0 +1,198 @@
+//! One declared pair after the other: is its row there, on, and single? What is ours and no longer declared?
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::work::{Found, Work};
+use crate::api::condition::ItemReason;
+use crate::plan::Refusal;
+use crate::plan::contention::Field;
+use crate::plan::pairs::{self, Item, ItemProblem, Sibling};
+use crate::plan::row_calls::{RowCall, SwitchCause};
+use crate::plan::subscription_report::Failure;
+use crate::provider::model::{RemoteId, RowCreateState, RowKey};
+
+impl Work<'_> {
+    /// One declared pair.
+    pub(super) fn judge(&self, item: &Item, found: &mut Found) {
+        let key = match &item.key {
+            Ok(key) => key,
+            Err(problem) => return self.problem(item, problem, found),
+        };
+        let want = self.wanted_switch(item, key);
+        let listed = self.rows.rows(self.remote_id, key);
+        let Some(row) = listed.first() else { return self.make(item, key, want, found) };
+        let twins = self.rows.twins(self.remote_id, key);
+        found.deletes.extend(twins.into_iter().map(|row| RowCall::Delete { row }));
+        found.here(item, row);
+        if row.active == want {
+            if want != self.input.object.spec.active && self.younger_than_a_dissenter(item, key) {
+                let message = "another WebhookSubscription declares this pair active: make spec.active agree, or remove the pair here";
+                found.failures.push(Failure::new(item, ItemReason::DeclaredElsewhere, message));
+            }
+        } else if let Some(refusal) = self.refusal(key) {
+            found.failures.push(Failure::refused(item, refusal));
+        } else if want && self.was_on() {
+            let message = "the provider, or a person there, switched this subscription off: spec.reactivation of the WebhookEndpoint decides whether it is switched on again by itself; a change of this spec does so at once";
+            found.failures.push(Failure::new(item, ItemReason::SwitchedOffRemotely, message));
+            found.off.push((row.clone(), item.practice.clone().or_else(|| self.any_practice(item))));
+        } else {
+            let (row, practice) = (row.clone(), self.any_practice(item));
+            let drift = !want && self.was_off();
+            let memory = self.input.memory;
+            let fight = memory.corrections.left_alone(&row.id, Field::Active, self.input.now, self.input.timing);
+            if let Some(left) = fight.filter(|_| drift) {
+                found.contended = found.contended.max(Some(left));
+                let message = "somebody at the provider switches this subscription on each time it is switched off, so it is left alone for some hours: find who else manages it; a change of this spec tries again at once";
+                return found.failures.push(Failure::new(item, ItemReason::Contended, message));
+            }
+            let why = if drift { SwitchCause::Drift } else { SwitchCause::Declared };
+            found.switches.push(RowCall::Switch { row, practice, active: want, why });
+        }
+    }
+
+    /// A declared pair that has no identity in rows. One of a practice that the key reached before keeps what it has.
+    fn problem(&self, item: &Item, problem: &ItemProblem, found: &mut Found) {
+        let (Some(practice), ItemReason::PracticeNotFound) = (item.practice.as_deref(), problem.reason) else {
+            return found.failures.push(Failure::new(item, problem.reason, &problem.message));
+        };
+        let stored = self.input.object.status.iter().flat_map(|status| &status.subscriptions);
+        let of_status = stored
+            .filter(|known| known.practice.as_deref() == Some(practice) && *known.event == *item.event)
+            .find_map(|known| self.rows.row(&RemoteId::new(&known.remote_id)));
+        let of_memory = || {
+            let key = self.rows.former_key(practice)?;
+            let event = self.input.object.spec.events.iter().find(|event| *event.event == *item.event)?;
+            let known = self.input.catalogue.find(&event.event).map(|known| known.resource_type.clone());
+            let resource_type = event.resource_type.as_deref().map(Arc::from).or(known)?;
+            let key = RowKey { practice: Some(key), resource_type, event: item.event.clone() };
+            self.rows.rows(self.remote_id, &key).into_iter().next()
+        };
+        let Some(row) = of_status.filter(|row| row.endpoint == *self.remote_id).or_else(of_memory) else {
+            return found.failures.push(Failure::new(item, problem.reason, &problem.message));
+        };
+        found.here(item, &row);
+        let message = "the key no longer reaches this practice; its subscription is left as it is: have the practice granted to the key again, or remove it from spec.practices";
+        found.failures.push(Failure::new(item, ItemReason::PracticeUnreachable, message));
+    }
+
+    /// A declared pair without a row on its endpoint: move it here, or make it.
+    fn make(&self, item: &Item, key: &RowKey, active: bool, found: &mut Found) {
+        let old = self.input.old.rows.iter().find(|old| old.movable && !old.declared_there && old.row.key() == *key);
+        if let Some(old) = old.filter(|_| !self.input.memory.unmovable.contains(key)) {
+            let (row, to, practice) = (old.row.clone(), self.remote_id.clone(), self.any_practice(item));
+            return found.moves.push(RowCall::Move { row, to, practice });
+        }
+        if let Some(refusal) = self.refusal(key) {
+            return found.failures.push(Failure::refused(item, refusal));
+        }
+        match self.rows.create_state(self.remote_id, key) {
+            RowCreateState::InFlight => found.in_flight = true,
+            RowCreateState::Uncertain { look_after } => {
+                found.look_after = Some(found.look_after.map_or(look_after, |at| at.max(look_after)));
+            }
+            RowCreateState::Free => {
+                let held: Vec<RemoteId> = self.held().cloned().collect();
+                if !self.rows.missing(&held, key) {
+                    // Not here, but a list that could show it is older than our last write: look first.
+                    found.look_after = Some(found.look_after.unwrap_or(self.input.now));
+                    return;
+                }
+                if self.was_applied() && !self.input.memory.fresh.contains(key) {
+                    let seen = self.rows.last_seen(self.remote_id, key);
+                    found.loses(item.practice.as_deref(), seen.unwrap_or(self.input.last_alive));
+                }
+                let (endpoint, practice) = (self.remote_id.clone(), item.practice.clone());
+                found.creates.push(RowCall::Create { endpoint, key: key.clone(), practice, active });
+            }
+        }
+    }
+
+    /// Ours and no longer declared, here and on endpoints the object was on before.
+    pub(super) fn extras(&self, found: &mut Found) {
+        let declared: HashSet<&RowKey> = self.items.iter().filter_map(|item| item.key.as_ref().ok()).collect();
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        let on_this = applied.filter(|applied| {
+            let here = Some(self.remote_id.as_str());
+            applied.endpoint_remote_id.as_deref() == here
+                || applied.moving_endpoint_remote_ids.iter().any(|id| Some(id.as_str()) == here)
+        });
+        for (practice, key) in
+            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default()
+        {
+            let taken = |sibling: &Sibling<'_>| sibling.declares(practice.as_deref(), &key, self.input.catalogue);
+            if declared.contains(&key) || self.input.siblings.iter().any(taken) {
+                continue;
+            }
+            let rows = self.rows.rows(self.remote_id, &key);
+            found.deletes.extend(rows.into_iter().map(|row| RowCall::Delete { row }));
+        }
+        let old = self.input.old.rows.iter().filter(|old| !old.declared_there);
+        found.deletes.extend(old.map(|old| RowCall::Delete { row: old.row.clone() }));
+        let stuck = |call: &RowCall| match call {
+            RowCall::Delete { row } => self.undeletable(&row.id).map(|refusal| (row.id.clone(), refusal)),
+            _ => None,
+        };
+        found.stuck = found.deletes.iter().find_map(stuck);
+        found.deletes.retain(|call| stuck(call).is_none());
+    }
+
+    fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
+        self.believed(self.input.memory.undeletable.get(id))
+    }
+
+    /// rules.md *Pairs*: if declarers disagree on `active`, it is active.
+    fn wanted_switch(&self, item: &Item, key: &RowKey) -> bool {
+        self.input.object.spec.active || self.dissenters(item, key).any(|sibling| sibling.object.spec.active)
+    }
+
+    fn younger_than_a_dissenter(&self, item: &Item, key: &RowKey) -> bool {
+        self.dissenters(item, key).any(|sibling| sibling.older)
+    }
+
+    fn dissenters(&self, item: &Item, key: &RowKey) -> impl Iterator<Item = &Sibling<'_>> {
+        let own = self.input.object.spec.active;
+        self.input.siblings.iter().filter(move |sibling| {
+            sibling.object.spec.active != own && sibling.declares(item.practice.as_deref(), key, self.input.catalogue)
+        })
+    }
+
+    fn refusal(&self, key: &RowKey) -> Option<Refusal> {
+        self.believed(self.input.memory.refused.get(key))
+    }
+
+    fn believed(&self, refusal: Option<&Refusal>) -> Option<Refusal> {
+        refusal.copied().filter(|refusal| refusal.holds(self.input.now, self.input.timing))
+    }
+
+    /// When the first refusal that is still believed ends, so that it is tried again.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        let memory = self.input.memory;
+        let refusals = memory.refused.values().chain(memory.undeletable.values());
+        let left = refusals.map(|refusal| refusal.left(self.input.now, self.input.timing));
+        left.filter(|left| !left.is_zero()).min()
+    }
+
+    /// Whether rows were wholly switched on before: then one that is off was switched off remotely.
+    fn was_on(&self) -> bool {
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        applied.is_some_and(|applied| applied.active == Some(true))
+    }
+
+    /// Whether rows were wholly switched off before: then one that is on was switched on by somebody else.
+    fn was_off(&self) -> bool {
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        applied.is_some_and(|applied| applied.active == Some(false))
+    }
+
+    fn was_applied(&self) -> bool {
+        let applied = self.input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        applied.is_some_and(|applied| applied.endpoint_remote_id.as_deref() == Some(self.remote_id.as_str()))
+    }
+
+    /// The provider wants a practice with every PATCH; any one it reaches will do for rows of the account.
+    fn any_practice(&self, item: &Item) -> Option<Arc<str>> {
+        item.practice.clone().or_else(|| self.rows.practice_names().and_then(|names| names.into_iter().next()))
+    }
+}
