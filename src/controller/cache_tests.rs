@@ -87,6 +87,8 @@ fn build(name: usize, life: &str, clock: u64, version: &Version) -> WebhookSubsc
             account_wide: account,
             events: events.collect(),
             active: true,
+            undeclared: Default::default(),
+            suspend: false,
             deletion_policy: DeletionPolicy::Delete,
         },
     );

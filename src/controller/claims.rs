@@ -209,12 +209,12 @@ pub fn is_settled(subscription: &WebhookSubscription, held: Option<&String>) -> 
 /// and all that have a hold while their account releases its objects.
 pub fn leaving(context: &Context, endpoint: &WebhookEndpoint, releasing: bool) -> usize {
     let (namespace, name) = (endpoint.namespace().unwrap_or_default(), endpoint.name_any());
-    let of_it = if releasing { subscriptions } else { going };
+    let going = if releasing { subscriptions(context, &namespace, &name) } else { going(context, &namespace, &name) };
     let leaving = |subscription: &Arc<WebhookSubscription>| {
         (releasing || subscription.spec.deletion_policy == DeletionPolicy::Delete)
             && subscription.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
     };
-    of_it(context, &namespace, &name).iter().filter(|subscription| leaving(subscription)).count()
+    going.iter().filter(|subscription| leaving(subscription)).count()
 }
 
 /// Other subscriptions whose pairs overlap with those of one that changed from `before`, on this endpoint object.

@@ -208,3 +208,7 @@ async fn measure(context: &Context, handle: &RealmHandle) {
 fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(rand::rng().random_range(0.9..=1.0))
 }
+
+#[cfg(test)]
+#[path = "observer_tests.rs"]
+mod tests;

@@ -6,17 +6,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests end by panicking")]
 
 mod admission;
+mod adoption;
 mod bad_input;
 mod binary;
 mod catalogue;
 mod counts;
 mod crash;
 mod deletion;
+mod deletion_ways_out;
+mod drift;
 mod edits;
 mod faults;
+mod frozen;
 mod gate;
 mod lease;
 mod lifecycle;
 mod outage;
 mod secrets;
 mod support;
+mod worlds;

@@ -71,9 +71,9 @@ pub async fn namespace_is_going(context: &Context, namespace: &str) -> Result<bo
 /// Takes the finalizer off every Secret that an account of a namespace uses: its end takes our rights to Secrets first,
 /// and then the finalizer could never leave. The keys stay in memory (api.md, `--namespace`).
 pub async fn let_all_go(context: &Context, namespace: &str) -> Result<(), PassError> {
-    let accounts = context.account_cache.all();
-    let accounts = accounts.iter().filter(|account| account.metadata.namespace.as_deref() == Some(namespace));
-    let blocks = accounts.filter_map(|account| account.spec.nex_health.as_ref());
+    let mut accounts = context.account_cache.all();
+    accounts.retain(|account| account.metadata.namespace.as_deref() == Some(namespace));
+    let blocks = accounts.iter().filter_map(|account| account.spec.nex_health.as_ref());
     let names: std::collections::BTreeSet<&String> = blocks.map(|block| &block.api_key_secret_ref.name).collect();
     for name in names {
         if let Some(secret) = super::read(context, namespace, name).await? {

@@ -139,8 +139,8 @@ impl Pass<'_> {
         let Some(handle) = &around.realm else { return true };
         let catalogue = handle.realm.provider().catalogue();
         let namespace = self.object.namespace().unwrap_or_default();
-        let endpoint = (namespace.as_str(), self.object.spec.endpoint_ref.name.as_str());
-        let others = claims::declarers(self.context, endpoint, practice, &key.event);
+        let place = (namespace.as_str(), self.object.spec.endpoint_ref.name.as_str());
+        let others = claims::declarers(self.context, place, practice, &key.event);
         others.iter().filter(|other| other.metadata.uid != self.object.metadata.uid).any(|other| {
             let applied = other.status.as_ref().and_then(|status| status.applied.as_ref());
             Sibling { object: other, older: false }.declares(practice, key, catalogue)

@@ -113,14 +113,18 @@ async fn the_least_that_works_is_accepted_and_gets_the_defaults() {
         made["spec"],
         json!({
             "nexHealth": {"apiKeySecretRef": {"name": "nexhealth", "key": "api-key"}, "apiVersion": "v3.0.0"},
-            "observeInterval": "5m", "rateLimit": {"requestsPerMinute": 1200, "burst": 50}, "allowInsecureTargets": false
+            "observeInterval": "5m", "rateLimit": {"requestsPerMinute": 1200, "burst": 50}, "allowInsecureTargets": false,
+            "managementPolicy": "Manage", "deletionPolicy": "Wait"
         })
     );
     assert_eq!(made["status"]["observedGeneration"], -1, "a fresh object is not ready");
     let made = court.create(ENDPOINT, "e", &endpoint(), false).await.unwrap();
     assert_eq!(made["spec"]["accountRef"], json!({"kind": "ProviderAccount", "name": "default"}));
     assert_eq!((&made["spec"]["active"], &made["spec"]["deletionPolicy"]), (&json!(true), &json!("Delete")));
+    let defaults = json!({"adoption": "Never", "reactivation": "Auto", "suspend": false});
+    assert!(defaults.as_object().unwrap().iter().all(|(name, value)| made["spec"][name] == *value), "{made}");
     let made = court.create(SUBSCRIPTION, "s", &subscription(), false).await.unwrap();
+    assert_eq!((&made["spec"]["undeclared"], &made["spec"]["suspend"]), (&json!("Report"), &json!(false)));
     assert_eq!((&made["spec"]["active"], &made["spec"]["deletionPolicy"]), (&json!(true), &json!("Delete")));
 }
 

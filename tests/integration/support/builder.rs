@@ -8,7 +8,7 @@ use external_webhooks::plan::PlanTiming;
 use external_webhooks::provider::http::CallLimits;
 use external_webhooks::provider::realm::RealmTiming;
 use external_webhooks::runtime::Lease;
-use testbed::control_plane::{ControlPlane, shared};
+use testbed::control_plane::{ControlPlane, Options, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
 use tokio::sync::OnceCell;
 
@@ -33,6 +33,15 @@ async fn installed(cluster: &ControlPlane) -> PathBuf {
     INSTALLED.get_or_init(install).await.clone()
 }
 
+/// A cluster of the test's own. It is never dropped, like the shared one; its processes end with this one.
+async fn own_cluster() -> (&'static ControlPlane, PathBuf) {
+    let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()));
+    cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
+    cluster.install_operator_rbac(OPERATORS).await.unwrap();
+    let kubeconfig = cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1;
+    (cluster, kubeconfig)
+}
+
 /// The shared cluster, with our kinds on it, and the kubeconfig of the operator's ServiceAccount.
 pub async fn cluster() -> (&'static ControlPlane, PathBuf) {
     let cluster = shared().await;
@@ -45,7 +54,12 @@ pub fn brief_timing() -> Timing {
     let ms = Duration::from_millis;
     Timing {
         plan: PlanTiming { absence_gap: ms(150), outstanding: ms(300), counters: ms(100), ..PlanTiming::default() },
-        realm: RealmTiming { settle_answered: ms(50), settle_timed_out: ms(200), settle_accepted: ms(500) },
+        realm: RealmTiming {
+            settle_answered: ms(50),
+            settle_timed_out: ms(200),
+            settle_accepted: ms(500),
+            suspect: ms(2000),
+        },
         calls: CallLimits { deadline: ms(1500), write_deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
         observe_interval: Some(ms(300)),
         backoff: (ms(10), ms(200)),
@@ -54,6 +68,7 @@ pub fn brief_timing() -> Timing {
         conflict: ms(5),
         kube_call: Duration::from_secs(10),
         secret_replaced: ms(300),
+        namespace_poll: ms(100),
         lease: ms(200),
         measure: ms(100),
         outage_writes: ms(5),
@@ -65,6 +80,8 @@ pub struct WorldBuilder {
     name: &'static str,
     timing: Timing,
     provider: SimConfig,
+    namespaced: bool,
+    own_cluster: bool,
 }
 
 impl WorldBuilder {
@@ -79,6 +96,18 @@ impl WorldBuilder {
         self.timing(|timing| timing.observe_interval = Some(Duration::from_secs(3600)))
     }
 
+    /// The operator has the rights for its one namespace only, as with `--namespace`.
+    pub fn namespaced(mut self) -> Self {
+        self.namespaced = true;
+        self
+    }
+
+    /// On a cluster that no other test uses, because the test breaks it. It is as slow to start as the shared one.
+    pub fn own_cluster(mut self) -> Self {
+        self.own_cluster = true;
+        self
+    }
+
     /// Changes the provider.
     pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
         edit(&mut self.provider);
@@ -87,9 +116,14 @@ impl WorldBuilder {
 
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
-        let (cluster, kubeconfig) = cluster().await;
+        let (cluster, mut kubeconfig) = if self.own_cluster { own_cluster().await } else { cluster().await };
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
+        if self.namespaced {
+            let own = cluster.namespace("operator-of").await.unwrap();
+            cluster.install_namespaced_rbac(own.name(), namespace.name()).await.unwrap();
+            kubeconfig = cluster.service_account_client(own.name(), SERVICE_ACCOUNT).await.unwrap().1;
+        }
         let provider = Simulator::start(self.provider).await.unwrap();
         let settings = Settings {
             namespace: namespace.name().to_owned(),
@@ -127,6 +161,6 @@ impl World {
         provider.switches.rate_limit = None;
         let key = format!("canary-key-{name}-{:016x}", rand::random::<u64>());
         provider.organisations[0].keys = vec![ApiKey::new("main", &key, Mode::Production)];
-        WorldBuilder { name, timing: brief_timing(), provider }
+        WorldBuilder { name, timing: brief_timing(), provider, namespaced: false, own_cluster: false }
     }
 }

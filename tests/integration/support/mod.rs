@@ -12,5 +12,6 @@ mod world;
 
 pub use builder::{OPERATORS, cluster};
 pub use calls::{describe, tally};
+pub use record::Object;
 pub use shapes::*;
 pub use world::{PATIENCE, World};

@@ -139,6 +139,22 @@ impl World {
         events.items.into_iter().filter(about).filter_map(|event| event.reason).collect()
     }
 
+    /// Waits for an Event about an object.
+    pub async fn until_event(&self, name: &str, reason: &str) {
+        let began = Instant::now();
+        while !self.event_reasons(name).await.iter().any(|found| found == reason) {
+            assert!(began.elapsed() < PATIENCE, "no Event {reason} about {name}\n{}", self.report());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Forgets the record so far and begins a new one, for a test that itself does to a status what no operator would.
+    pub async fn record_anew(&mut self) {
+        let known = self.recorder.latest().len();
+        self.recorder = Recorder::start(&self.client, self.namespace.name());
+        self.until("the new record has every object", |world| world.recorder.latest().len() == known).await;
+    }
+
     /// Runs `kubectl` in the namespace and answers what it printed; it must succeed.
     pub async fn kubectl(&self, args: &[&str]) -> String {
         let mut command = self.cluster.kubectl();

@@ -13,6 +13,10 @@ use super::{ControlPlane, Error, apply, client, config};
 
 /// The chart's rules, the one source of the operator's rights.
 const OPERATOR_RBAC: &str = include_str!("../../../../charts/external-webhooks/rbac/cluster.yaml");
+/// The same, where the operator watches single namespaces.
+const NAMESPACED_RBAC: &str = include_str!("../../../../charts/external-webhooks/rbac/namespaced.yaml");
+/// The watched namespace that this file names; here it is replaced.
+const WATCHED_NAMESPACE: &str = "watched-namespace";
 /// The namespace that the chart's file names; here it is replaced.
 const OPERATOR_NAMESPACE: &str = "external-webhooks-system";
 /// Longer than any test, so that no token is renewed in the middle of one.
@@ -107,15 +111,26 @@ impl ControlPlane {
 
     /// Gives the ServiceAccount `external-webhooks` of `namespace` exactly the chart's rules.
     pub async fn install_operator_rbac(&self, namespace: &str) -> Result<(), Error> {
+        let rules = OPERATOR_RBAC.replace(OPERATOR_NAMESPACE, namespace);
+        self.install_rbac(namespace, "rbac/cluster.yaml", &rules).await
+    }
+
+    /// Gives the ServiceAccount `external-webhooks` of `namespace` exactly the chart's rules for watching `watched` alone.
+    pub async fn install_namespaced_rbac(&self, namespace: &str, watched: &str) -> Result<(), Error> {
+        let rules = NAMESPACED_RBAC.replace(OPERATOR_NAMESPACE, namespace).replace(WATCHED_NAMESPACE, watched);
+        self.install_rbac(namespace, "rbac/namespaced.yaml", &rules).await
+    }
+
+    async fn install_rbac(&self, namespace: &str, file: &'static str, rules: &str) -> Result<(), Error> {
         let mut documents = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})];
-        documents.extend(apply::parse("rbac/cluster.yaml", &OPERATOR_RBAC.replace(OPERATOR_NAMESPACE, namespace))?);
+        documents.extend(apply::parse(file, rules)?);
         for document in &mut documents {
             // Tests share the cluster: each operator under test has a binding of its own to the one ClusterRole.
             if document["kind"] == "ClusterRoleBinding" {
                 document["metadata"]["name"] = Value::from(format!("external-webhooks-{namespace}"));
             }
         }
-        self.apply_documents(documents, "rbac/cluster.yaml").await.map(drop)
+        self.apply_documents(documents, file).await.map(drop)
     }
 }
 
