@@ -106,7 +106,7 @@ pub async fn kubernetes(stage: &Stage, shape: &Shape, writes: &[AuditRequest]) -
     let api: Api<Event> = Api::namespaced(stage.client.clone(), &stage.namespace);
     let events = futures::stream::iter(0..events).map(|number| {
         let api = api.clone();
-        async move { api.create(&PostParams::default(), &event(number)?).await.map(drop).map_err(told("an Event")) }
+        async move { api.create(&PostParams::default(), &event(&stage.namespace, number)?).await.map(drop).map_err(told("an Event")) }
     });
     events.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     Ok(began.elapsed())
@@ -145,13 +145,13 @@ async fn object_writes(stage: &Stage, kind: &str, object: DynamicObject, count: 
     Ok(())
 }
 
-fn event(number: usize) -> Result<Event, Failure> {
+fn event(namespace: &str, number: usize) -> Result<Event, Failure> {
     serde_json::from_value(json!({
         "metadata": {"name": format!("floor-{number}")},
         "eventTime": k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         "reason": "Floor", "action": "Write", "type": "Normal", "note": "created at the provider: 1",
         "reportingController": "bench.example.com/floor", "reportingInstance": "bench",
-        "regarding": {"kind": "WebhookSubscription", "apiVersion": "external-webhooks.io/v1alpha1", "name": "one"},
+        "regarding": {"kind": "WebhookSubscription", "apiVersion": "external-webhooks.io/v1alpha1", "namespace": namespace, "name": "one"},
     }))
     .map_err(told("an Event"))
 }
