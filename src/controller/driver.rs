@@ -72,8 +72,9 @@ pub async fn run(config: Config) -> Result<(), Error> {
         // Each once, however often it was named: a list of a watch is compared with what the watch knew.
         some => some.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect(),
     };
+    let tasks = tokio_util::task::TaskTracker::new();
     let context = Arc::new(Context {
-        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), config.timing.kube_call),
+        events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), &tasks, config.shutdown.clone()),
         client: config.client,
         outage_turns: Turns::new(config.timing.outage_writes),
         timing: config.timing,
@@ -95,7 +96,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         undecodable: Mutex::default(),
         losses: super::losses::Losses::default(),
         going_namespaces: Mutex::default(),
-        tasks: tokio_util::task::TaskTracker::new(),
+        tasks,
         shutdown: config.shutdown.child_token(),
     });
     let _end = context.shutdown.clone().drop_guard();

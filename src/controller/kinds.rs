@@ -244,7 +244,7 @@ impl Controlled for WebhookSubscription {
         let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
         let settled = !claims::is_settled(before, held) && claims::is_settled(object, held);
         let gaps = endpoint.status.iter().flat_map(|status| &status.delivery_gaps);
-        let released = before.metadata.finalizers != object.metadata.finalizers;
+        let released = before.finalizers().len() > object.finalizers().len();
         if released || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {
             wakes::wake(context, &*endpoint);
         }

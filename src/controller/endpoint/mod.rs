@@ -338,7 +338,7 @@ impl Pass<'_> {
         let written = secrets::publish(self.context, &self.object, before.as_deref(), &key).await?;
         self.memory.plan().secret = LastRead::Known(Some(Arc::new(written)));
         let text = format!("the signing key of remote endpoint {id} is in the Secret");
-        self.context.events.publish(&*self.object, &[Note::normal("SecretPublished", "Publish", text)]).await;
+        self.context.events.publish_later(&*self.object, vec![Note::normal("SecretPublished", "Publish", text)]).await;
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl Pass<'_> {
         for (count, reason, action, done) in told {
             if count > 0 {
                 let text = format!("{done} at the provider: {count}");
-                self.context.events.publish(&*self.object, &[Note::normal(reason, action, text)]).await;
+                self.context.events.publish_later(&*self.object, vec![Note::normal(reason, action, text)]).await;
             }
         }
         general.map_or(Ok(()), |error| Err(error.into()))
