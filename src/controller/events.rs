@@ -213,15 +213,15 @@ mod tests {
     #[test]
     fn repeats_are_counted_and_only_the_last_events_are_remembered() {
         let (mut seen, start) = (Seen::default(), Instant::now());
-        assert!(seen.repeats(Key::of(0), start).is_none());
+        assert!(seen.repeats(Key::of(0_usize), start).is_none());
         for number in 0..=REMEMBERED {
             seen.remember(Key::of(number), format!("event {number}"), start);
         }
-        assert!(seen.repeats(Key::of(0), start).is_none(), "forgotten");
-        let second = seen.repeats(Key::of(7), start).unwrap();
+        assert!(seen.repeats(Key::of(0_usize), start).is_none(), "forgotten");
+        let second = seen.repeats(Key::of(7_usize), start).unwrap();
         assert_eq!((second.name.as_str(), second.count), ("event 7", 2));
-        assert_eq!(seen.repeats(Key::of(7), start + REPEATS / 2).unwrap().count, 3);
-        assert!(seen.repeats(Key::of(7), start + REPEATS * 2).is_none(), "a new Event after a while");
+        assert_eq!(seen.repeats(Key::of(7_usize), start + REPEATS / 2).unwrap().count, 3);
+        assert!(seen.repeats(Key::of(7_usize), start + REPEATS * 2).is_none(), "a new Event after a while");
         assert_eq!((seen.events.len(), seen.order.len()), (REMEMBERED, REMEMBERED));
     }
 
