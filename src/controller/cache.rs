@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::index::{Index, Key};
 use super::memory::lock;
-use super::queue::{Action, Queue};
+use super::queue::{Action, Queue, Urgency};
 
 /// What a kind must be to have a controller.
 pub trait Kind:
@@ -31,6 +31,9 @@ pub trait Kind:
 {
     /// The properties that objects of this kind are looked for by.
     fn keys(&self) -> Vec<Key>;
+
+    /// Lets go of room that its lists were given for growing: an object at rest does not grow.
+    fn shrink(&mut self);
 }
 
 /// All objects of one kind.
@@ -191,33 +194,44 @@ impl<K: Kind> Cache<K> {
 
     /// Plans an object again, after this time at the latest.
     pub fn wake_within(&self, object: &K, after: Duration) {
-        let place = lock(&self.state).names.get(&name_of(object)).copied();
-        if let Some(place) = place {
-            self.queue.wake(place, after);
+        let found = {
+            let state = lock(&self.state);
+            let place = state.names.get(&name_of(object)).copied();
+            place.map(|place| (place, state.urgency(place)))
+        };
+        if let Some((place, urgency)) = found {
+            self.queue.wake(place, urgency, after);
         }
     }
 
-    /// The next object to be planned, and its ticket for [`Cache::planned`]. For one caller at a time.
-    pub async fn next(&self) -> (u32, Arc<K>) {
+    /// The next object to be planned that is as urgent as `least`, and its ticket for [`Cache::planned`]. For one caller at
+    /// a time.
+    pub async fn next(&self, least: Urgency) -> (u32, Arc<K>) {
         loop {
-            let place = self.queue.next().await;
+            let place = self.queue.next(least).await;
             let object = lock(&self.state).at(place).cloned();
             match object {
                 Some(object) => return (place, object),
-                None => self.queue.done(place, Action::await_change()),
+                None => self.queue.done(place, Urgency::Usual, Action::await_change()),
             }
         }
     }
 
     /// The pass is over.
     pub fn planned(&self, ticket: u32, action: Action) {
-        self.queue.done(ticket, action);
+        let urgency = lock(&self.state).urgency(ticket);
+        self.queue.done(ticket, urgency, action);
     }
 }
 
 impl<K: Kind> State<K> {
     fn at(&self, place: u32) -> Option<&Arc<K>> {
         self.places.get(place as usize)?.as_ref().map(|place| &place.object)
+    }
+
+    fn urgency(&self, place: u32) -> Urgency {
+        let going = self.at(place).is_some_and(|object| object.meta().deletion_timestamp.is_some());
+        if going { Urgency::Going } else { Urgency::Usual }
     }
 
     fn at_mut(&mut self, place: u32) -> Option<&mut Place<K>> {

@@ -113,6 +113,10 @@ impl Context {
     pub fn confirmed(&self, key: &ObjectKey) {
         let mut unconfirmed = self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
         if unconfirmed.remove(key) {
+            if unconfirmed.is_empty() {
+                // It has room for every object there is, since the start.
+                unconfirmed.shrink_to_fit();
+            }
             self.metrics.set_unconfirmed_objects(unconfirmed.len() as u64);
         }
     }

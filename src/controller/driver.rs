@@ -21,7 +21,7 @@ use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
 use super::memory::{Memories, Turns};
-use super::queue::Action;
+use super::queue::{Action, Urgency};
 use super::secrets;
 use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
@@ -34,8 +34,12 @@ use crate::runtime::metrics::{ObjectKey, Outcome};
 /// Most steps of one pass; an object that needs more is woken again, so that others have their turn.
 pub const MAX_STEPS: usize = 64;
 
-/// Passes at the same time, of one kind.
-const CONCURRENCY: usize = 32;
+/// Passes at the same time, of one kind: twice what may be in flight at a provider, so that some write to Kubernetes while
+/// others wait there. Each costs a connection to the API server that stays open.
+const CONCURRENCY: usize = 16;
+
+/// Further passes for objects that are going: those that come may wait for a provider's budget for hours.
+const RESERVED: usize = 8;
 
 /// How a pass ended.
 #[derive(Clone, Copy, Debug)]
@@ -172,9 +176,10 @@ async fn plan_all<K: Controlled>(context: Arc<Context>) {
     }
     let mut passes = JoinSet::new();
     loop {
+        let least = if passes.len() < CONCURRENCY { Urgency::Usual } else { Urgency::Going };
         tokio::select! {
             () = context.shutdown.cancelled() => break,
-            (ticket, object) = K::cache(&context).next(), if passes.len() < CONCURRENCY => {
+            (ticket, object) = K::cache(&context).next(least), if passes.len() < CONCURRENCY + RESERVED => {
                 let context = context.clone();
                 passes.spawn(async move {
                     let action = reconcile(object, &context).await;

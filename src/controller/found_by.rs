@@ -67,6 +67,9 @@ impl Kind for ProviderAccount {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
         self.spec.nex_health.iter().map(|block| secret(namespace, &block.api_key_secret_ref.name)).collect()
     }
+
+    /// There are few accounts.
+    fn shrink(&mut self) {}
 }
 
 impl Kind for WebhookEndpoint {
@@ -76,6 +79,10 @@ impl Kind for WebhookEndpoint {
         keys.extend(claims::ids(self).map(held));
         keys.extend(claims::urls(self).iter().map(|canonical| url(canonical)));
         keys
+    }
+
+    fn shrink(&mut self) {
+        self.status.iter_mut().for_each(|status| status.conditions.shrink_to_fit());
     }
 }
 
@@ -96,6 +103,17 @@ impl Kind for WebhookSubscription {
             keys.extend(scopes.iter().map(|scope| pair(namespace, name, event, *scope)));
         }
         keys
+    }
+
+    fn shrink(&mut self) {
+        self.spec.events.shrink_to_fit();
+        self.spec.practices.iter_mut().for_each(Vec::shrink_to_fit);
+        let Some(status) = &mut self.status else { return };
+        status.conditions.shrink_to_fit();
+        status.subscriptions.shrink_to_fit();
+        let Some(applied) = &mut status.applied else { return };
+        applied.events.shrink_to_fit();
+        applied.scope.practices.shrink_to_fit();
     }
 }
 

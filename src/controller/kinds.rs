@@ -109,6 +109,8 @@ fn pruned<K: Controlled>(mut object: K) -> K {
         annotations.retain(|name, _| name == RECONCILE_REQUESTED_AT);
         (!annotations.is_empty()).then_some(annotations)
     });
+    meta.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
+    object.shrink();
     object
 }
 

@@ -75,7 +75,12 @@ impl Health {
 
     /// An object had its pass, whatever came of it, or is gone.
     pub fn served(&self, object: &ObjectKey) {
-        self.state().waiting.remove(object);
+        let mut state = self.state();
+        state.waiting.remove(object);
+        if state.waiting.is_empty() {
+            // It has room for every object there is, since the start.
+            state.waiting.shrink_to_fit();
+        }
     }
 
     /// Calls wait for a provider (its rate, its pause, its slow answers), and passes for those calls: a large converge at a

@@ -246,6 +246,7 @@ impl Pass<'_> {
         let mut mind = self.memory.plan();
         if !mind.plan.fresh.is_empty() {
             handle.realm.read(|mirror| mind.plan.fresh.retain(|key| mirror.rows(remote_id, key).is_empty()));
+            mind.plan.fresh.shrink_to_fit();
         }
     }
 

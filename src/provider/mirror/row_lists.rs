@@ -117,6 +117,8 @@ impl Rows {
                 let remembered = state.gone_at.is_some_and(|gone| info.at.duration_since(gone) < REMEMBER_GONE);
                 remembered || !state.is_settled() || state.stamp >= info.started
             });
+            // Room for every pair that was ever made is not needed any more.
+            states.shrink_to(states.len() * 2);
             target.states = states;
         }
         for pair in certain {
