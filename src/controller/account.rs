@@ -88,7 +88,8 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     }
     // No watch tells of rights that come back.
     let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
-    let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).min();
+    let replaced = replaced_in(context, &memory);
+    let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).chain(replaced).min();
     context.metrics.set_unclaimed_endpoints(
         &super::driver::object_key(&*object),
         status.remote.and_then(|remote| u64::try_from(remote.unclaimed_endpoints).ok()),
@@ -309,6 +310,14 @@ fn record(
         realm,
     };
     context.accounts.set(name, entry)
+}
+
+/// While the Secret is going: when it counts as being replaced (rules.md *Keys and the Secret*). No watch tells of that.
+fn replaced_in(context: &Context, memory: &Memory<AccountMemory>) -> Option<std::time::Duration> {
+    let LastRead::Known(Some(secret)) = &memory.plan().secret else { return None };
+    let since = secret.meta.deletion_timestamp.as_ref()?.0;
+    let left = context.timing.secret_replaced.saturating_sub(crate::plan::elapsed(since, Timestamp::now()));
+    (!left.is_zero()).then_some(left)
 }
 
 /// While an outage is young, the pass that tells the dependants that it no longer is.

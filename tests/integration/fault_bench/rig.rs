@@ -251,7 +251,13 @@ impl Rig {
             let kube = self.injector.kube_count() - writes;
             let changed = self.world.recorder.count() - versions;
             if provider + kube + changed == 0 {
-                return oracles::unfinished(self).map_or(Ok(()), |why| Err(format!("O3: at rest, but {why}")));
+                match oracles::unfinished(self) {
+                    None => return Ok(()),
+                    Some(why) if began.elapsed() > LONGEST / 3 => return Err(format!("O3: at rest, but {why}")),
+                    // A machine that is slow for a moment looks like a provider that is: it must pass.
+                    Some(_) => self.converge().await?,
+                }
+                continue;
             }
             if began.elapsed() > LONGEST / 3 {
                 let why = format!("O3: never at rest: {provider} calls, {kube} writes to the cluster in a window");
