@@ -58,7 +58,7 @@ impl Shape {
         for number in 0..self.endpoints {
             if self.one_each {
                 let one = |(row, (practice, event)): (usize, &(String, Event))| {
-                    subscription(&format!("one-{number}-{row}"), number, &[practice.clone()], &[*event])
+                    subscription(&format!("one-{number}-{row}"), number, std::slice::from_ref(practice), &[*event])
                 };
                 objects.extend(pairs.iter().enumerate().map(one));
             } else {
