@@ -35,8 +35,8 @@ build: ## build the operator for release
 test: control-plane ## run every test, against a real API server
 	$(CARGO) test --workspace --locked
 
-faults: control-plane ## the whole bench of faults, up to an hour; writes docs/reliability.md (PLAN=...: one plan alone)
-	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' \
+faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
+	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' FAULTS_PLANS='$(or $(PLANS),3000)' \
 		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
 
 mutants: $(CARGO_MUTANTS) ## change the plans and the mirror in every small way and see whether a test notices (hours; FILE=src/...: one file)

@@ -235,8 +235,16 @@ prop_compose! {
     }
 }
 
+/// Many, unless the environment says how many: `make mutants` runs them a thousand times.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(2000),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases())]
 
     /// `Endpoint::plan` checks the rules of every status that is written.
     #[test]
