@@ -11,10 +11,11 @@ CARGO_MUTANTS := $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
 OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-webhooks --
 
 # What the demo runs: one build for all, so that no crate is built twice with other features.
+BENCH := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/bench
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test faults mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo bench build test faults mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,11 @@ help: ## print this list
 demo: ## show it working, against a real API server and a simulated provider (SCENE=crash|adopt: another scene; KEEP=1: leave it running)
 	$(CARGO) build --locked --workspace --bins
 	@exec "$(DEMO)"
+
+bench: control-plane ## measure the released operator, some 25 minutes; writes docs/performance.md (ONLY=converge N=1000: one part, one case)
+	$(CARGO) build --locked --release -p external-webhooks --bin external-webhooks
+	$(CARGO) build --locked --release -p testbed --bin bench
+	@ONLY='$(ONLY)' N='$(N)' exec "$(BENCH)"
 
 build: ## build the operator for release
 	$(CARGO) build --locked --release -p external-webhooks

@@ -22,10 +22,6 @@ use crate::runtime::{Health, Lease, LeaseTiming, Metrics, kube_client, shutdown}
 /// The Lease object that replicas share.
 const LEASE_NAME: &str = "external-webhooks";
 
-/// Threads that work. The operator waits for others nearly all the time; each thread costs memory of its own, on machines
-/// of many cores most of all.
-const WORKERS: usize = 2;
-
 /// Where a pod finds its own namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
@@ -85,8 +81,8 @@ pub(super) fn main(args: RunArgs) -> Result<(), Failure> {
         telemetry::TelemetryError::Filter(_) => Failure::bad_argument(error),
         _ => Failure::failed(error),
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    // One thread: the operator waits for others nearly all the time, and every thread that allocates costs memory.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the async runtime: {error}")))?;
