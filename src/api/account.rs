@@ -51,6 +51,15 @@ pub struct ProviderAccountSpec {
     #[serde(default = "observe_interval")]
     #[x_kube(validation = ("self.matches('^([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('30s') && duration(self) <= duration('24h')", "spec.observeInterval must be a duration of 30s to 24h, in whole hours, minutes and seconds, such as 90s, 5m or 1h30m"))]
     pub observe_interval: DurationText,
+    /// How often sync status is read, once for all monitors of the account: 5s to 1h.
+    #[serde(default = "sync_status_interval")]
+    #[x_kube(validation = ("self.matches('^([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('5s') && duration(self) <= duration('1h')", "spec.syncStatusInterval must be a duration of 5s to 1h, in whole hours, minutes and seconds, such as 30s or 1m"))]
+    pub sync_status_interval: DurationText,
+    /// More than this part of the account's monitored practices, of at least 5 that are open, gone bad within 15 minutes is
+    /// one outage of the provider.
+    #[serde(default = "outage_percent")]
+    #[schemars(range(min = 1, max = 100))]
+    pub outage_percent: i64,
     /// How many calls the operator may make with this key.
     #[serde(default)]
     pub rate_limit: RateLimit,
@@ -94,6 +103,14 @@ pub enum AccountDeletionPolicy {
 
 fn observe_interval() -> DurationText {
     DurationText::new("5m")
+}
+
+fn sync_status_interval() -> DurationText {
+    DurationText::new("1m")
+}
+
+fn outage_percent() -> i64 {
+    30
 }
 
 /// The NexHealth block of an account.

@@ -41,6 +41,14 @@ closed_names! {
         Active,
         /// Every declared event is in the provider's catalogue. Never touches Ready.
         KnownEvents,
+        /// The provider reads the practice's data as often as `spec.read` wants it. Never touches Ready.
+        ReadHealthy,
+        /// What is written reaches the practice as soon as `spec.write` wants it. Never touches Ready.
+        WriteHealthy,
+        /// Both of them, in so far as they are judged. Never touches Ready.
+        SyncHealthy,
+        /// Many practices of an account went bad together; present only while true.
+        ProviderWideOutage,
         /// The object is being deleted and something is in the way; present only while true.
         DeletionBlocked,
     }
@@ -121,6 +129,32 @@ closed_names! {
         InUse,
         /// A remote thing could not be deleted, or its absence not confirmed.
         RemoteNotDeleted,
+        /// The sync is green and fresh.
+        Green,
+        /// The provider says that the sync is down.
+        Red,
+        /// The last good time is too long ago, in open time.
+        Stale,
+        /// It went bad and good again too often; it counts as bad until it has been good for a while.
+        Flapping,
+        /// No verdict yet, and the practice is closed.
+        OfficeClosed,
+        /// No verdict yet: the practice has just opened, or a first look is to be confirmed.
+        CatchingUp,
+        /// The provider shows no sync, or none that ever ran.
+        NoSync,
+        /// Our own last good look is too old to say anything.
+        ObservationStale,
+        /// Many practices of the account went bad together.
+        ProviderWideOutage,
+        /// The key does not reach a practice of this name.
+        PracticeNotFound,
+        /// The ConfigMap with the office hours is not there or cannot be read.
+        OfficeHoursNotFound,
+        /// The office hours cannot be used as they stand.
+        InvalidOfficeHours,
+        /// Nothing says in which time zone the practice is.
+        TimeZoneUnknown,
     }
 }
 

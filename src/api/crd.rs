@@ -6,11 +6,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use super::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 
 /// Every CRD of this operator, ready to install.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![ProviderAccount::crd(), WebhookEndpoint::crd(), WebhookSubscription::crd()];
+    let mut crds =
+        vec![ProviderAccount::crd(), WebhookEndpoint::crd(), WebhookSubscription::crd(), PracticeSyncMonitor::crd()];
     for crd in &mut crds {
         let is_endpoint = crd.spec.names.kind == "WebhookEndpoint";
         for version in &mut crd.spec.versions {

@@ -9,6 +9,9 @@ pub mod condition;
 mod crd;
 pub mod duration;
 pub mod endpoint;
+pub mod monitor;
+pub mod monitor_status;
+pub mod office_hours;
 pub mod subscription;
 
 pub use account::{ProviderAccount, ProviderAccountSpec, ProviderAccountStatus};
@@ -16,6 +19,9 @@ pub use condition::{ConditionType, Reason};
 pub use crd::all_crds;
 pub use duration::DurationText;
 pub use endpoint::{WebhookEndpoint, WebhookEndpointSpec, WebhookEndpointStatus};
+pub use monitor::{PracticeSyncMonitor, PracticeSyncMonitorSpec};
+pub use monitor_status::PracticeSyncMonitorStatus;
+pub use office_hours::OfficeHours;
 pub use subscription::{WebhookSubscription, WebhookSubscriptionSpec, WebhookSubscriptionStatus};
 
 use schemars::JsonSchema;
