@@ -3,11 +3,11 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::DurationText;
 use super::endpoint::AccountRef;
 use super::monitor_status::PracticeSyncMonitorStatus;
 use super::office_hours::{OfficeHours, OfficeHoursFrom};
 use super::subscription::AllPractices;
-use super::DurationText;
 
 /// Watches how fresh the data of a practice is.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

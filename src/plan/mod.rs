@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod endpoint_deletion;
 pub mod frozen;
 pub mod gaps;
+pub mod monitor;
 mod nearest;
 pub mod outcome;
 pub mod pairs;

@@ -1,5 +1,7 @@
 //! What the remote side looks like, in words that fit every provider. Plain data: no calls, no clock.
 
+pub mod sync;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
