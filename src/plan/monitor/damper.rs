@@ -74,6 +74,16 @@ impl Damper {
         self.held.is_some() && !self.hidden
     }
 
+    /// Since when everything has been good, if it is.
+    pub fn good_since(&self) -> Option<Timestamp> {
+        self.good_since
+    }
+
+    /// What this verdict is made of has been good since then, though not said to be.
+    pub fn good_from(&mut self, since: Option<Timestamp>) {
+        self.good_since = since;
+    }
+
     /// Since when it has been bad, if it is.
     pub fn bad_since(&self) -> Option<Timestamp> {
         self.held.filter(|(good, _)| !good && !self.hidden).map(|(_, since)| since)

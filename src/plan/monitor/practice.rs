@@ -274,6 +274,9 @@ impl Practice {
     }
 
     fn join(&mut self, words: &[Option<Word>; 2], now: Timestamp) -> Word {
+        let judged = words.iter().zip(&self.sides).filter(|(word, _)| word.is_some());
+        let good: Option<Vec<Timestamp>> = judged.map(|(_, side)| side.damper.good_since()).collect();
+        self.both.good_from(good.and_then(|good| good.into_iter().max()));
         let word = join(&mut self.both, self.both_last.as_ref(), words.iter().flatten(), now);
         self.both_last = Some(word.clone());
         word
@@ -299,7 +302,10 @@ pub fn join<'a>(
     words: impl Iterator<Item = &'a Word> + Clone,
     now: Timestamp,
 ) -> Word {
-    let bad = words.clone().find(|word| word.is == Is::False);
+    // The reason that was given stays while it holds.
+    let mut all_bad = words.clone().filter(|word| word.is == Is::False);
+    let same = |word: &&Word| last.is_some_and(|last| last.is == Is::False && last.reason == word.reason);
+    let bad = all_bad.clone().find(same).or_else(|| all_bad.next());
     let unknown = words.clone().find(|word| word.is == Is::Unknown);
     let seen = match (bad, unknown) {
         (Some(_), _) => Seen::Bad,

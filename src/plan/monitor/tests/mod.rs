@@ -1,1 +1,8 @@
 //! Tests of the judgement.
+
+mod bad_input;
+mod calendar;
+mod clinic;
+mod properties;
+mod status;
+mod year;
