@@ -3,11 +3,11 @@
 //! [`Provider`] is what an adapter implements. It says what a provider *can* do by handing out capabilities instead of
 //! answering "unsupported" at run time, so that the three shapes of provider fit without branches on a name:
 //!
-//! | shape | [`Provider::endpoints`] | [`Provider::rows`] | [`Provider::practices`] | key made by |
-//! |---|---|---|---|---|
-//! | split (NexHealth) | some | some | some | the provider |
-//! | fused (one webhook per event) | none | some, each with URL and key | none | us |
-//! | static (nothing to register) | none | none | none | us |
+//! | shape | [`Provider::endpoints`] | [`Provider::rows`] | [`Provider::practices`] | [`Provider::syncs`] | key made by |
+//! |---|---|---|---|---|---|
+//! | split (NexHealth) | some | some | some | some | the provider |
+//! | fused (one webhook per event) | none | some, each with URL and key | none | none | us |
+//! | static (nothing to register) | none | none | none | none | us |
 //!
 //! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
 
@@ -26,11 +26,14 @@ mod retry_after;
 #[cfg(test)]
 mod test_server;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use caller::CallObserver;
 pub use error::{Ambiguity, CallError, Unavailable};
 pub use fence::Fence;
+use model::sync::{Place, Sync as PracticeSync};
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};
 
@@ -54,6 +57,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The practices the key reaches; `None` where the provider has no such list.
     fn practices(&self) -> Option<&dyn PracticeCalls>;
+
+    /// How practices are kept in step; `None` where the provider does not say.
+    fn syncs(&self) -> Option<&dyn SyncCalls>;
 
     /// Proves the credentials without changing anything. Adapters that list anyway sign in.
     ///
@@ -86,6 +92,15 @@ pub trait RowCalls: Send + Sync {
     async fn patch(&self, row: &RemoteRow, practice: Option<&str>, patch: &RowPatch) -> Result<RemoteRow, CallError>;
     /// Deletes one.
     async fn delete(&self, row: &RemoteRow) -> Result<(), CallError>;
+}
+
+/// Calls on how practices are kept in step.
+#[async_trait]
+pub trait SyncCalls: Send + Sync {
+    /// Every sync that the key reaches, with the key of its practice.
+    async fn list(&self) -> Result<Vec<(Arc<str>, PracticeSync)>, CallError>;
+    /// Every place of every practice that the key reaches.
+    async fn places(&self) -> Result<Vec<Place>, CallError>;
 }
 
 /// Calls on practices.

@@ -19,6 +19,7 @@ use crate::provider::CallObserver;
 
 use labels::{DurationLabels, ProviderLabels, RealmLabels, ReconcileLabels, RequestLabels, WriteLabels};
 pub use labels::{Kind, ObjectKey, Outcome, Verb};
+pub use objects::Freshness;
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -120,6 +121,11 @@ impl Metrics {
     /// Counts a time in which events of an endpoint could not arrive.
     pub fn delivery_gap(&self, endpoint: &ObjectKey, seconds: f64) {
         self.0.objects.add_gap(endpoint, seconds);
+    }
+
+    /// How fresh the data of a monitor's practices is; `None` while nothing is judged.
+    pub fn set_freshness(&self, monitor: &ObjectKey, freshness: Option<Freshness>) {
+        self.0.objects.set_freshness(monitor, freshness);
     }
 
     /// Forgets everything about an object that is gone.
@@ -260,7 +266,25 @@ mod tests {
         metrics.set_unconfirmed_objects(2);
         metrics.set_oldest_unreconciled(Duration::from_secs(3));
         metrics.set_leader(true);
+        let monitor = ObjectKey::new(Kind::PracticeSyncMonitor, "clinics", "sunshine");
+        let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+        metrics.set_freshness(
+            &monitor,
+            Some(Freshness {
+                last: [Some(long_ago), None],
+                open: [Some(Duration::from_secs(60)), None],
+                office_open: Some(false),
+            }),
+        );
         let page = metrics.encode().unwrap();
+        let live = page
+            .lines()
+            .find(|line| {
+                line.starts_with("external_webhooks_sync_read_age_seconds{") && line.contains("clock=\"live\"")
+            })
+            .unwrap();
+        assert!(live.rsplit(' ').next().unwrap().parse::<f64>().unwrap() >= 3600.0, "{live}");
+        assert!(!page.contains("\nexternal_webhooks_sync_write_age_seconds{"), "{page}");
         for line in [
             "provider_requests_total{provider=\"nexhealth\",operation=\"list_rows\",code=\"200\"} 1",
             "provider_request_duration_seconds_bucket{le=\"0.1\",provider=\"nexhealth\",operation=\"list_rows\"} 1",
@@ -271,6 +295,8 @@ mod tests {
             "unconfirmed_objects 2",
             "oldest_unreconciled_seconds 3.0",
             "leader 1",
+            "sync_read_age_seconds{kind=\"PracticeSyncMonitor\",namespace=\"clinics\",name=\"sunshine\",clock=\"open\"} 60.0",
+            "office_open{kind=\"PracticeSyncMonitor\",namespace=\"clinics\",name=\"sunshine\"} 0.0",
         ] {
             assert!(page.contains(&format!("\nexternal_webhooks_{line}\n")), "{line} is not in\n{page}");
         }

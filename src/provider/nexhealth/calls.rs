@@ -3,6 +3,8 @@
 //! There is no route for one endpoint or one row, none for all rows of the account, and a practice is always named in
 //! the query, by subdomain, while rows answer with the institution's id.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -11,12 +13,14 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::wire::{self, Count};
+use super::wire_sync::{Located, SyncStatus};
 use super::{NexHealth, VERSION_HEADER};
 use crate::provider::error::{Ambiguity, CallError, Unavailable};
 use crate::provider::http::{Answer, Effect, RequestParts, unavailable};
+use crate::provider::model::sync::{Place, Sync as PracticeSync};
 use crate::provider::model::{EndpointPatch, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use crate::provider::model::{RowPatch, RowScope};
-use crate::provider::{EndpointCalls, PracticeCalls, RowCalls};
+use crate::provider::{EndpointCalls, PracticeCalls, RowCalls, SyncCalls};
 
 const ENDPOINTS: &str = "webhook_endpoints";
 const ROWS: &str = "webhook_subscriptions";
@@ -177,5 +181,21 @@ impl PracticeCalls for NexHealth {
         let url = self.route(&["institutions"])?;
         let list: Vec<wire::Institution> = self.get_list("list_practices", url, Count::Whole).await?;
         Ok(list.into_iter().map(Practice::from).collect())
+    }
+}
+
+#[async_trait]
+impl SyncCalls for NexHealth {
+    /// Without a subdomain it is about every institution: one call, whatever the number of monitors.
+    async fn list(&self) -> Result<Vec<(Arc<str>, PracticeSync)>, CallError> {
+        let list: Vec<SyncStatus> = self.get_list("sync_status", self.route(&["sync_status"])?, Count::Whole).await?;
+        let mut texts = wire::Texts::default();
+        Ok(list.into_iter().map(|sync| sync.read(&mut texts)).collect())
+    }
+
+    async fn places(&self) -> Result<Vec<Place>, CallError> {
+        let list: Vec<Located> = self.get_list("list_locations", self.route(&["locations"])?, Count::Whole).await?;
+        let mut texts = wire::Texts::default();
+        Ok(list.into_iter().flat_map(|located| located.places(&mut texts)).collect())
     }
 }

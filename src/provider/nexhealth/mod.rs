@@ -5,6 +5,7 @@
 //! | `token.rs` | the bearer token: lifetime, one sign-in for all workers |
 //! | `calls.rs` | the routes |
 //! | `wire.rs` | reading answers that are not always what their schema says |
+//! | `wire_sync.rs` | the same for syncs and places |
 //! | `catalogue.rs` | the known events |
 
 mod calls;
@@ -13,6 +14,7 @@ mod catalogue;
 mod tests;
 mod token;
 mod wire;
+mod wire_sync;
 
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ use crate::provider::fence::Fence;
 use crate::provider::gate::{Errand, Gate, Lane};
 use crate::provider::http::{Answer, Effect, HttpClient, RequestParts};
 use crate::provider::model::{Catalogue, KeyOrigin};
-use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls};
+use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
 use crate::signing::SecretText;
 use token::{Need, Token, Tokens};
 
@@ -192,6 +194,10 @@ impl Provider for NexHealth {
     }
 
     fn practices(&self) -> Option<&dyn PracticeCalls> {
+        Some(self)
+    }
+
+    fn syncs(&self) -> Option<&dyn SyncCalls> {
         Some(self)
     }
 

@@ -164,7 +164,7 @@ impl From<Institution> for Practice {
 pub(super) struct Texts(HashSet<Arc<str>>);
 
 impl Texts {
-    fn shared(&mut self, text: &str) -> Arc<str> {
+    pub(super) fn shared(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
         }
@@ -180,6 +180,13 @@ pub(super) struct Id(String);
 /// Whether this can be part of a path without meaning something else there.
 pub(super) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+impl Id {
+    /// The id as text.
+    pub(super) fn text(self) -> Arc<str> {
+        self.0.into()
+    }
 }
 
 impl From<Id> for RemoteId {

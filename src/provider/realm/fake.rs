@@ -11,7 +11,7 @@ use crate::provider::model::{
     Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow, RowPatch,
     RowScope,
 };
-use crate::provider::{CallError, EndpointCalls, PracticeCalls, Provider, RowCalls};
+use crate::provider::{CallError, EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
 
 static NO_EVENTS: Catalogue = Catalogue { events: Vec::new() };
 
@@ -133,6 +133,9 @@ impl Provider for Fake {
     }
     fn practices(&self) -> Option<&dyn PracticeCalls> {
         Some(self)
+    }
+    fn syncs(&self) -> Option<&dyn SyncCalls> {
+        None
     }
     async fn authenticate(&self) -> Result<(), CallError> {
         self.call("authenticate", |_| Ok(())).await

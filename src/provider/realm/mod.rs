@@ -6,6 +6,7 @@
 
 mod health;
 mod lists;
+mod syncs;
 mod writes;
 
 #[cfg(test)]
@@ -110,6 +111,7 @@ pub struct Realm {
     /// Never locked across an `await`.
     mirror: RwLock<Mirror>,
     flights: Mutex<HashMap<lists::Target, lists::Flight>>,
+    board: RwLock<syncs::Board>,
     changes: broadcast::Sender<Arc<Changes>>,
     health: watch::Sender<Health>,
 }
@@ -123,6 +125,7 @@ impl Realm {
             timing,
             mirror: RwLock::new(Mirror::holding(timing.suspect)),
             flights: Mutex::default(),
+            board: RwLock::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             health: watch::Sender::new(Health::Unknown),
         })

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -25,6 +26,18 @@ struct Entry {
     unclaimed: Option<u64>,
     suspended: bool,
     gap_seconds: f64,
+    freshness: Option<Freshness>,
+}
+
+/// How fresh the data of a monitor's practices is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Freshness {
+    /// When reading and writing last worked, by our clock; each is told as its age at the moment of asking.
+    pub last: [Option<Timestamp>; 2],
+    /// Open time since then, as of the last look.
+    pub open: [Option<Duration>; 2],
+    /// Whether the practice is open; absent where none is judged.
+    pub office_open: Option<bool>,
 }
 
 impl Entry {
@@ -34,6 +47,7 @@ impl Entry {
             && self.unclaimed.is_none()
             && !self.suspended
             && self.gap_seconds <= 0.0
+            && self.freshness.is_none()
     }
 }
 
@@ -81,6 +95,10 @@ impl Objects {
         self.change(endpoint, |entry| entry.gap_seconds += seconds);
     }
 
+    pub fn set_freshness(&self, monitor: &ObjectKey, freshness: Option<Freshness>) {
+        self.change(monitor, |entry| entry.freshness = freshness);
+    }
+
     pub fn remove(&self, object: &ObjectKey) {
         self.write().remove(object);
     }
@@ -106,6 +124,21 @@ impl Objects {
     fn gaps(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
         for (object, entry) in self.read().iter().filter(|(_, entry)| entry.gap_seconds > 0.0) {
             ConstCounter::new(entry.gap_seconds).encode(family.encode_family(object)?)?;
+        }
+        Ok(())
+    }
+
+    fn ages(&self, family: &mut MetricEncoder<'_>, way: usize) -> std::fmt::Result {
+        let now = Timestamp::now();
+        for (object, freshness) in self.read().iter().filter_map(|(object, entry)| Some((object, entry.freshness?))) {
+            let live = freshness.last[way].map(|last| now.duration_since(last).as_secs_f64().max(0.0));
+            let open = freshness.open[way].map(|open| open.as_secs_f64());
+            for (clock, age) in [("live", live), ("open", open)] {
+                if let Some(age) = age {
+                    let labels = (object.clone(), [("clock", clock)]);
+                    ConstGauge::new(age).encode(family.encode_family(&labels)?)?;
+                }
+            }
         }
         Ok(())
     }
@@ -141,6 +174,14 @@ impl Collector for ObjectsCollector {
         let help = "1 for an object that its spec or its account holds back from writing at the provider";
         self.0.per_object(&mut encoder.encode_descriptor("suspended", help, None, gauge)?, |entry| {
             entry.suspended.then_some(1.0)
+        })?;
+        for (way, name) in ["sync_read_age_seconds", "sync_write_age_seconds"].into_iter().enumerate() {
+            let help = "Time since the sync of a monitor's practice last worked, where that is longest ago: live by the wall clock, open within office hours";
+            self.0.ages(&mut encoder.encode_descriptor(name, help, None, gauge)?, way)?;
+        }
+        let help = "Whether a practice whose verdict is bad is open, or any practice of the monitor if none is bad";
+        self.0.per_object(&mut encoder.encode_descriptor("office_open", help, None, gauge)?, |entry| {
+            entry.freshness?.office_open.map(|open| f64::from(u8::from(open)))
         })?;
         let help = "Time in which events of an endpoint could not arrive, counted when it was over";
         let counter = MetricType::Counter;

@@ -6,6 +6,8 @@ use super::*;
 async fn the_routes() {
     let bench = Bench::answering(|seen| match (seen.method.as_str(), seen.uri.path()) {
         ("GET", "/institutions") => ok(200, r#"[{"id":7,"subdomain":"a b"}]"#),
+        ("GET", "/sync_status") => ok(200, r#"[{"institution_id":7,"read_status":"green"}]"#),
+        ("GET", "/locations") => ok(200, r#"[{"id":7,"locations":[{"id":71,"tz":"America/Denver"}]}]"#),
         ("GET", "/webhook_endpoints") => ok(200, &format!("[{ENDPOINT}]")),
         ("GET", _) => ok(200, &format!("[{ROW}]")),
         ("POST", "/webhook_endpoints") | ("PATCH", "/webhook_endpoints/5") => ok(200, ENDPOINT),
@@ -27,6 +29,9 @@ async fn the_routes() {
     let patch = RowPatch { active: None, new_endpoint: Some(RemoteId::new("6")) };
     rows.patch(&row(), Some("a/b"), &patch).await.unwrap();
     rows.delete(&row()).await.unwrap();
+    let syncs = it.syncs().unwrap();
+    assert_eq!(&*syncs.list().await.unwrap()[0].0, "7");
+    assert_eq!(&*syncs.places().await.unwrap()[0].id, "71");
     let seen = bench.server.seen();
     let lines: Vec<String> = seen.iter().skip(1).map(Seen::line).collect();
     let expected = [
@@ -40,6 +45,8 @@ async fn the_routes() {
         "POST /webhook_endpoints/5/webhook_subscriptions?subdomain=a+b%26c",
         "PATCH /webhook_endpoints/5/webhook_subscriptions/9?subdomain=a%2Fb",
         "DELETE /webhook_endpoints/5/webhook_subscriptions/9",
+        "GET /sync_status",
+        "GET /locations",
     ];
     assert_eq!(lines, expected);
     let body = |index: usize| String::from_utf8(seen[index].body.to_vec()).unwrap();
