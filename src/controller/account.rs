@@ -17,7 +17,7 @@ use super::write::Writer;
 use super::{claims, observer, policy, request, wakes};
 use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
 use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
-use crate::plan::account::{AccountFinding, held_up, scope};
+use crate::plan::account::{AccountFinding, held_up, scope, wide_outage, wide_outage_note};
 use crate::plan::condition::bounded;
 use crate::plan::target;
 use crate::provider::base_url::BaseUrl;
@@ -74,8 +74,13 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if news {
         wakes::dependants(context, &name);
     }
-    let report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
+    let mut report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
     let before = object.status.clone().unwrap_or_default();
+    context.outages.begin(&name, &before.conditions);
+    let outage = context.outages.since(&name).is_some();
+    if outage {
+        report = report.with(wide_outage());
+    }
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = ProviderAccountStatus {
         observed_generation: generation,
@@ -103,8 +108,10 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     if counters_only && let Err(left) = memory.counters_due(context.timing.plan.counters, Instant::now()) {
         return Ok(Done::rest(Some(again.map_or(left, |again| again.min(left)))));
     }
-    writer.status(&object, &status).await?;
+    let object = writer.status(&object, &status).await?;
     memory.counters_written(Instant::now());
+    let told = wide_outage_note(&before.conditions, outage).into_iter().collect::<Vec<_>>();
+    context.events.publish(&*object, &told).await;
     Ok(Done::rest(again))
 }
 
@@ -259,6 +266,7 @@ fn join(
     let limit = object.spec.rate_limit;
     let member = Member {
         interval: context.observe_interval(object),
+        sync_interval: context.sync_interval(object),
         rate: (rate(limit.requests_per_minute), rate(limit.burst)),
     };
     let (handle, new) = context.accounts.realm(realm_key, |realm_key| {

@@ -1,6 +1,7 @@
 //! Which accounts can be used, and the realm behind each (rules.md *Realm*).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub struct RealmHandle {
     pub end: CancellationToken,
     /// Asks the observer to look now.
     pub look: Notify,
+    /// Asks for sync status, where the last answer is too old or somebody is new.
+    pub poll: Notify,
+    wants_places: AtomicBool,
     /// Held by a round, so that rounds never overlap; when the last one began.
     pub rounds: tokio::sync::Mutex<Option<Instant>>,
     state: Mutex<RealmState>,
@@ -48,6 +52,8 @@ struct RealmState {
 pub struct Member {
     /// `spec.observeInterval`, or the tests' own.
     pub interval: Duration,
+    /// `spec.syncStatusInterval`, or the tests' own.
+    pub sync_interval: Duration,
     /// `spec.rateLimit`.
     pub rate: (u32, u32),
 }
@@ -74,8 +80,16 @@ pub enum Trouble {
 impl RealmHandle {
     /// A realm that nobody uses yet.
     pub fn new(realm: Arc<Realm>, gate: Arc<Gate>) -> Self {
-        let (look, rounds) = (Notify::new(), tokio::sync::Mutex::default());
-        Self { realm, gate, end: CancellationToken::new(), look, rounds, state: Mutex::default() }
+        Self {
+            realm,
+            gate,
+            end: CancellationToken::new(),
+            look: Notify::new(),
+            poll: Notify::new(),
+            wants_places: AtomicBool::new(false),
+            rounds: tokio::sync::Mutex::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// An account uses it; the lowest rate wins.
@@ -88,6 +102,9 @@ impl RealmHandle {
         if before.is_some_and(|before| before.interval != member.interval) {
             // Not after an interval of the old length.
             self.look.notify_one();
+        }
+        if before.is_some_and(|before| before.sync_interval != member.sync_interval) {
+            self.poll.notify_one();
         }
     }
 
@@ -115,6 +132,28 @@ impl RealmHandle {
     pub fn interval(&self) -> Duration {
         let state = lock(&self.state);
         state.members.values().map(|member| member.interval).min().unwrap_or(Duration::from_secs(300))
+    }
+
+    /// How often to read sync status: as often as the most eager account wants.
+    pub fn sync_interval(&self) -> Duration {
+        let state = lock(&self.state);
+        state.members.values().map(|member| member.sync_interval).min().unwrap_or(Duration::from_secs(60))
+    }
+
+    /// A monitor needs the places of practices.
+    pub fn want_places(&self) {
+        self.wants_places.store(true, Ordering::Release);
+        self.poll.notify_one();
+    }
+
+    /// Whether somebody needs places.
+    pub fn places_wanted(&self) -> bool {
+        self.wants_places.load(Ordering::Acquire)
+    }
+
+    /// They were asked for.
+    pub fn places_asked(&self) {
+        self.wants_places.store(false, Ordering::Release);
     }
 
     /// rules.md *Pairs*, *Pace*: how many rows that no change of an object asked to delete may be deleted now.

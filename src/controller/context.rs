@@ -18,10 +18,13 @@ use super::error::PassError;
 use super::events::Events;
 use super::losses::Losses;
 use super::memory::{Memories, Turns};
+use super::monitor::MonitorMind;
+use super::office_hours::Book;
+use super::outages::Outages;
 use super::secrets::ReadSecret;
 use super::subscription::SubscriptionMind;
 use super::timing::Timing;
-use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::provider::http::HttpClient;
 use crate::runtime::metrics::{Kind, ObjectKey, Verb};
 use crate::runtime::{Health, Lease, Metrics};
@@ -77,9 +80,15 @@ pub struct Context {
     pub account_cache: Cache<ProviderAccount>,
     pub endpoint_cache: Cache<WebhookEndpoint>,
     pub subscription_cache: Cache<WebhookSubscription>,
+    pub monitor_cache: Cache<PracticeSyncMonitor>,
     pub account_memory: Memories<AccountMemory>,
     pub endpoint_memory: Memories<EndpointMind>,
     pub subscription_memory: Memories<SubscriptionMind>,
+    pub monitor_memory: Memories<MonitorMind>,
+    /// Office hours that monitors share.
+    pub office_hours: Book,
+    /// Practices that went bad together.
+    pub outages: Outages,
     pub unconfirmed: Mutex<HashSet<ObjectKey>>,
     /// Objects that could not be decoded: what they declare is not known.
     pub undecodable: Mutex<HashSet<ObjectKey>>,
@@ -123,7 +132,12 @@ impl Context {
 
     /// Waits until every cache is filled.
     pub async fn synced(&self) {
-        tokio::join!(self.account_cache.synced(), self.endpoint_cache.synced(), self.subscription_cache.synced());
+        tokio::join!(
+            self.account_cache.synced(),
+            self.endpoint_cache.synced(),
+            self.subscription_cache.synced(),
+            self.monitor_cache.synced()
+        );
     }
 
     /// Until when the remote side was surely looked at before this process did (rules.md *Delivery gaps*).
@@ -159,6 +173,12 @@ impl Context {
     pub fn observe_interval(&self, account: &ProviderAccount) -> Duration {
         let spec = account.spec.observe_interval.get().unwrap_or(Duration::from_secs(300));
         self.timing.observe_interval.unwrap_or(spec)
+    }
+
+    /// How often the sync status of an account's practices is read.
+    pub fn sync_interval(&self, account: &ProviderAccount) -> Duration {
+        let spec = account.spec.sync_status_interval.get().unwrap_or(Duration::from_secs(60));
+        self.timing.sync_interval.unwrap_or(spec)
     }
 
     /// Runs something beside the passes, to be ended with them.

@@ -22,8 +22,8 @@ use super::events::Events;
 use super::kinds::{Controlled, Sight};
 use super::memory::{Memories, Turns};
 use super::queue::{Action, Urgency};
-use super::secrets;
-use crate::api::{ConditionType, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use super::{office_hours, secrets};
+use crate::api::{ConditionType, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
 use crate::provider::CallError;
@@ -93,9 +93,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
         account_cache: Cache::new(namespaces.len()),
         endpoint_cache: Cache::new(namespaces.len()),
         subscription_cache: Cache::new(namespaces.len()),
+        monitor_cache: Cache::new(namespaces.len()),
         account_memory: Memories::new(),
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
+        monitor_memory: Memories::new(),
+        office_hours: office_hours::Book::default(),
+        outages: super::outages::Outages::default(),
         unconfirmed: Mutex::default(),
         undecodable: Mutex::default(),
         losses: super::losses::Losses::default(),
@@ -108,6 +112,11 @@ pub async fn run(config: Config) -> Result<(), Error> {
     running.extend(controller::<ProviderAccount>(&context, &namespaces));
     running.extend(controller::<WebhookEndpoint>(&context, &namespaces));
     running.extend(controller::<WebhookSubscription>(&context, &namespaces));
+    running.extend(controller::<PracticeSyncMonitor>(&context, &namespaces));
+    for namespace in namespaces.iter().cloned() {
+        let context = context.clone();
+        running.push(async move { office_hours::watch(context, namespace).map(|()| "ConfigMap").await }.boxed());
+    }
     for namespace in namespaces.iter().flatten().cloned() {
         let watching = context.clone();
         running.push(async move { secrets::watch_namespace(watching, namespace).map(|()| "Namespace").await }.boxed());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::cache::Kind;
 use super::claims;
 use super::index::Key;
-use crate::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::endpoint::secret_name;
 
 /// Whose rows a pair is about.
@@ -27,9 +27,14 @@ pub fn secret(namespace: &str, name: &str) -> Key {
     Key::of(("secret", namespace, name))
 }
 
-/// Endpoints of an account.
+/// Endpoints, or monitors, of an account.
 pub fn account(namespace: &str, name: &str) -> Key {
     Key::of(("account", namespace, name))
+}
+
+/// Monitors that take their office hours from a ConfigMap.
+pub fn config_map(namespace: &str, name: &str) -> Key {
+    Key::of(("config map", namespace, name))
 }
 
 /// The endpoint that holds or removes a remote one, in any namespace.
@@ -114,6 +119,22 @@ impl Kind for WebhookSubscription {
         let Some(applied) = &mut status.applied else { return };
         applied.events.shrink_to_fit();
         applied.scope.practices.shrink_to_fit();
+    }
+}
+
+impl Kind for PracticeSyncMonitor {
+    fn keys(&self) -> Vec<Key> {
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        let mut keys = vec![account(namespace, &self.spec.account_ref.name)];
+        let from = self.spec.office_hours_from.as_ref();
+        keys.extend(from.map(|from| config_map(namespace, &from.config_map_ref.name)));
+        keys
+    }
+
+    fn shrink(&mut self) {
+        let Some(status) = &mut self.status else { return };
+        status.conditions.shrink_to_fit();
+        status.syncs.shrink_to_fit();
     }
 }
 

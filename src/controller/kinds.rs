@@ -14,8 +14,10 @@ use super::driver::{Done, object_key};
 use super::error::PassError;
 use super::memory::Memories;
 use super::write::Writer;
-use super::{account, claims, endpoint, policy, subscription, wakes};
-use crate::api::{ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription};
+use super::{account, claims, endpoint, monitor, policy, subscription, wakes};
+use crate::api::{
+    PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription,
+};
 use crate::plan::condition::Report;
 use crate::runtime::metrics;
 
@@ -260,6 +262,31 @@ impl Controlled for WebhookSubscription {
             // What it had lost is nobody's any more.
             context.losses.tell(&endpoint, &uid, &[], Timestamp::now());
         }
+    }
+}
+
+impl Controlled for PracticeSyncMonitor {
+    controlled!(PracticeSyncMonitor, monitor::MonitorMind, monitor, monitor_cache, monitor_memory);
+
+    fn is_suspended(_: &Context, object: &Self) -> bool {
+        object.spec.suspend
+    }
+
+    /// A practice that gets a monitor of its own leaves the fleet.
+    fn applied(context: &Context, before: Option<&Self>, object: &Self) {
+        let leaving = object.metadata.deletion_timestamp.is_some();
+        let known = before.is_some_and(|before| before.metadata.deletion_timestamp.is_some() == leaving);
+        if !known && object.spec.practice.is_some() {
+            wakes::fleets(context, object);
+        }
+    }
+
+    fn deleted(context: &Context, object: &Self) {
+        let account = monitor::account_of(object);
+        if context.outages.forget(&account, &object.uid().unwrap_or_default()) {
+            wakes::outage(context, &account);
+        }
+        wakes::fleets(context, object);
     }
 }
 

@@ -18,6 +18,10 @@
 //! | `claims` | which object holds which remote endpoint, which want the same URL |
 //! | `kinds` | what the driver must know of each kind, and whom its events concern |
 //! | `losses` | what subscriptions have lost, for the delivery gaps of their endpoint |
+//! | `monitor` | judge one monitor |
+//! | `polls` | reads sync status, once for all monitors of a realm |
+//! | `office_hours` | ConfigMaps with office hours: read once, watched |
+//! | `outages` | practices of an account that go bad together |
 //! | `policy` | what an account's spec allows its objects |
 //! | `observer` | looks at the remote side of a realm again and again |
 
@@ -38,8 +42,12 @@ mod index;
 mod kinds;
 mod losses;
 mod memory;
+mod monitor;
 mod observer;
+mod office_hours;
+mod outages;
 mod policy;
+mod polls;
 mod queue;
 mod request;
 mod secrets;

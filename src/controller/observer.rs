@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::accounts::{RealmHandle, Trouble};
 use super::context::Context;
-use super::wakes;
+use super::{polls, wakes};
 use crate::provider::CallError;
 use crate::provider::gate::{Errand, Lane};
 use crate::provider::realm::Health;
@@ -27,6 +27,8 @@ pub fn start(context: &Arc<Context>, handle: &Arc<RealmHandle>) {
     context.spawn(async move { observe(&observing, &realm).await });
     let (measuring, realm) = (context.clone(), handle.clone());
     context.spawn(async move { measure(&measuring, &realm).await });
+    let (polling, realm) = (context.clone(), handle.clone());
+    context.spawn(async move { polls::run(&polling, &realm).await });
     let (forwarding, realm) = (context.clone(), handle.clone());
     context.spawn(async move { forward(&forwarding, &realm).await });
 }
@@ -205,7 +207,7 @@ async fn measure(context: &Context, handle: &RealmHandle) {
 }
 
 /// Up to a tenth earlier, so that the realms of many accounts do not look at the same moment.
-fn jittered(interval: Duration) -> Duration {
+pub(super) fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(rand::rng().random_range(0.9..=1.0))
 }
 

@@ -21,6 +21,8 @@ pub struct Timing {
     pub tokens: TokenTiming,
     /// Overrides every account's `observeInterval`; `None` outside tests.
     pub observe_interval: Option<Duration>,
+    /// Overrides every account's `syncStatusInterval`; `None` outside tests.
+    pub sync_interval: Option<Duration>,
     /// First and longest pause of an object that fails.
     pub backoff: (Duration, Duration),
     /// First and longest pause between probes of a provider that does not answer.
@@ -51,6 +53,7 @@ impl Default for Timing {
             calls: CallLimits::default(),
             tokens: TokenTiming::default(),
             observe_interval: None,
+            sync_interval: None,
             backoff: (Duration::from_secs(1), Duration::from_secs(300)),
             probe: (Duration::from_secs(1), Duration::from_secs(60)),
             credentials_retry: Duration::from_secs(900),

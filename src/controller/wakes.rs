@@ -9,15 +9,41 @@ use super::claims;
 use super::context::Context;
 use super::found_by;
 use super::kinds::Controlled;
-use crate::api::{WebhookEndpoint, WebhookSubscription};
+use super::monitor;
+use crate::api::{PracticeSyncMonitor, WebhookEndpoint, WebhookSubscription};
 use crate::provider::mirror::Changes;
 use crate::provider::model::{RemoteId, RowKey, canonical_url};
 
-/// Wakes every endpoint and subscription of an account.
+/// Wakes every endpoint, subscription and monitor of an account.
 pub fn dependants(context: &Context, account: &AccountName) {
     for endpoint in claims::endpoints_of(context, &account.0, &account.1) {
         wake(context, &*endpoint);
         subscriptions_of(context, &endpoint);
+    }
+    monitors_of(context, account);
+}
+
+/// Wakes every monitor of an account.
+fn monitors_of(context: &Context, account: &AccountName) {
+    for object in monitor::of_account(context, account) {
+        wake(context, &*object);
+    }
+}
+
+/// An outage of many practices has begun or ended: the account says so, and its monitors give another reason.
+pub fn outage(context: &Context, account: &AccountName) {
+    if let Some(account) = context.account_cache.get(&account.0, &account.1) {
+        wake(context, &*account);
+    }
+    monitors_of(context, account);
+}
+
+/// Wakes the monitors that watch every practice of an account, because one that names a practice has come or gone.
+pub fn fleets(context: &Context, object: &PracticeSyncMonitor) {
+    for other in monitor::of_account(context, &monitor::account_of(object)) {
+        if other.spec.all_practices.is_some() {
+            wake(context, &*other);
+        }
     }
 }
 
@@ -92,6 +118,9 @@ pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
                 count(context, &*account);
             }
         }
+    }
+    if *practices {
+        handle.members().iter().for_each(|account| monitors_of(context, account));
     }
     if *world || *practices {
         for endpoint in claims::endpoints_in(context, handle) {

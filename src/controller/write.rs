@@ -61,10 +61,13 @@ impl<K: Controlled> Writer<'_, K> {
 
     /// That an outage has lasted is news of every object at the same moment, so it is told in turns (rules.md *Outcomes*).
     fn await_turn(&self, object: &K, status: &Value) -> Result<(), PassError> {
-        let outage = Reason::ProviderUnavailable.as_str();
+        let outage = [Reason::ProviderUnavailable, Reason::ObservationStale].map(Reason::as_str);
         let mut conditions = status["conditions"].as_array().into_iter().flatten();
-        let tells = conditions.any(|condition| condition["type"] == "Ready" && condition["reason"] == outage);
-        let told = find(K::conditions(object), ConditionType::Ready).is_some_and(|ready| ready.reason == outage);
+        let tells = conditions.any(|condition| {
+            condition["type"] == "Ready" && condition["reason"].as_str().is_some_and(|reason| outage.contains(&reason))
+        });
+        let told = find(K::conditions(object), ConditionType::Ready)
+            .is_some_and(|ready| outage.contains(&ready.reason.as_str()));
         if K::METRIC == Kind::ProviderAccount || !tells || told {
             return Ok(());
         }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::condition::{Is, Report, Verdict};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::Note;
+use super::condition::{Is, Report, Verdict, is_true};
 use crate::api::account::Scope;
 use crate::api::{ConditionType, Reason};
 
@@ -137,6 +140,25 @@ pub fn held_up(finding: &AccountFinding, endpoints: &[String]) -> Report {
     }
     let blocked = Verdict::new(ConditionType::DeletionBlocked, Is::True, Reason::InUse, message.clone());
     Report::waiting(Reason::Deleting, message).with(blocked)
+}
+
+/// Many practices went bad together.
+pub fn wide_outage() -> Verdict {
+    let message = "more than spec.outagePercent of the practices that are monitored and open went bad together: look at the provider's status page; the monitors say which practices";
+    Verdict::new(ConditionType::ProviderWideOutage, Is::True, Reason::ProviderWideOutage, message)
+}
+
+/// The Event where that begins or ends.
+pub fn wide_outage_note(before: &[Condition], now: bool) -> Option<Note> {
+    let reason = Reason::ProviderWideOutage.as_str();
+    match (is_true(before, ConditionType::ProviderWideOutage), now) {
+        (false, true) => Some(Note::warning(reason, "Observe", wide_outage().message)),
+        (true, false) => {
+            let text = "most practices that went bad together are good again; a monitor whose practice is not says why";
+            Some(Note::normal(reason, "Observe", text))
+        }
+        _ => None,
+    }
 }
 
 /// The scope after a trusted round: the sample is chosen once, and refilled only when an id has left.

@@ -11,6 +11,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("ProviderAccount", "provideraccounts", "pacct"),
     ("WebhookEndpoint", "webhookendpoints", "whe"),
     ("WebhookSubscription", "webhooksubscriptions", "whs"),
+    ("PracticeSyncMonitor", "practicesyncmonitors", "psm"),
 ];
 
 fn crds() -> Vec<Value> {
@@ -144,6 +145,15 @@ fn bounds_are_the_contract() {
         ("WebhookSubscription", "status.failures", "maxItems", 20),
         ("WebhookSubscription", "status.failures[].message", "maxLength", 1024),
         ("WebhookSubscription", "status.subscriptions", "maxItems", 100),
+        ("ProviderAccount", "spec.outagePercent", "minimum", 1),
+        ("ProviderAccount", "spec.outagePercent", "maximum", 100),
+        ("PracticeSyncMonitor", "spec.practice", "maxLength", 63),
+        ("PracticeSyncMonitor", "spec.allPractices.except", "maxItems", 500),
+        ("PracticeSyncMonitor", "spec.locationIds", "maxItems", 64),
+        ("PracticeSyncMonitor", "spec.officeHours.weekly", "maxItems", 21),
+        ("PracticeSyncMonitor", "spec.officeHours.closedDates", "maxItems", 366),
+        ("PracticeSyncMonitor", "status.syncs", "maxItems", 16),
+        ("PracticeSyncMonitor", "status.practices.unhealthy", "maxItems", 50),
     ] {
         assert_eq!(field(kind, path)[bound].as_f64(), Some(f64::from(value)), "{kind} {path} {bound}");
     }
@@ -166,6 +176,9 @@ fn lists_have_the_types_of_the_contract() {
         ("WebhookSubscription", "status.applied.events"),
         ("WebhookSubscription", "status.applied.scope.practices"),
         ("WebhookEndpoint", "status.removing"),
+        ("PracticeSyncMonitor", "spec.locationIds"),
+        ("PracticeSyncMonitor", "spec.allPractices.except"),
+        ("PracticeSyncMonitor", "spec.officeHours.closedDates"),
         ("WebhookEndpoint", "status.pendingCreate.seenRemoteIds"),
     ] {
         assert_eq!(field(kind, path)["x-kubernetes-list-type"], "set", "{kind} {path}");
@@ -224,6 +237,13 @@ fn defaults_are_the_contract() {
         ("WebhookEndpoint", "spec.accountRef.name", json!("default")),
         ("WebhookEndpoint", "spec.active", json!(true)),
         ("WebhookEndpoint", "spec.deletionPolicy", json!("Delete")),
+        ("ProviderAccount", "spec.syncStatusInterval", json!("1m")),
+        ("ProviderAccount", "spec.outagePercent", json!(30)),
+        ("PracticeSyncMonitor", "spec.accountRef.name", json!("default")),
+        ("PracticeSyncMonitor", "spec.confirm", json!("10m")),
+        ("PracticeSyncMonitor", "spec.recover", json!("5m")),
+        ("PracticeSyncMonitor", "spec.officeHours.openingGrace", json!("30m")),
+        ("PracticeSyncMonitor", "spec.suspend", json!(false)),
         ("WebhookSubscription", "spec.active", json!(true)),
         ("WebhookSubscription", "spec.deletionPolicy", json!("Delete")),
     ] {

@@ -159,7 +159,7 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
                 memory.practice(&practice.key, &practice.name).judge(&rules, &calendar, &look(&practice.key))
             }
             Err(trouble) => {
-                plan.wants_places |= trouble == ZoneTrouble::NotListed;
+                plan.wants_places = true;
                 zone_trouble = zone_trouble.or(Some(trouble));
                 memory.practice(&practice.key, &practice.name).hide(input.now);
                 View::unknown(&rules, Reason::TimeZoneUnknown, input.now)

@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calendar::later;
-use crate::plan::elapsed;
-
 /// Within this time they went bad together.
 pub const TOGETHER: Duration = Duration::from_secs(15 * 60);
 /// Fewer practices than this prove nothing.
@@ -36,12 +33,6 @@ pub fn judge(before: Option<Timestamp>, members: &[Member], percent: i64, now: T
         Some(from) => (many && bad > 0).then_some(from),
         None => (many && total >= LEAST && bad >= 2).then_some(from),
     }
-}
-
-/// When to look again although no practice changes: those that went bad once are then too old to count.
-pub fn again(members: &[Member], now: Timestamp) -> Option<Timestamp> {
-    let fresh = members.iter().filter_map(|member| member.bad_since);
-    fresh.filter(|since| elapsed(*since, now) < TOGETHER).min().map(|since| later(since, TOGETHER))
 }
 
 #[cfg(test)]
@@ -83,6 +74,5 @@ mod tests {
         let mut night = members(10, &[0, 5, 9, 10]);
         night.iter_mut().for_each(|member| member.open = false);
         assert_eq!(judge(from, &night, 30, at(500)), from, "nothing changes while everybody is closed");
-        assert_eq!(again(&members(10, &[0, 5]), at(10)), Some(at(15)));
     }
 }

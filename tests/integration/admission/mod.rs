@@ -2,6 +2,7 @@
 //! not be refused is not.
 
 mod edits;
+mod monitors;
 mod refused;
 
 use kube::Api;
@@ -15,6 +16,7 @@ use crate::support::cluster;
 const ACCOUNT: &str = "ProviderAccount";
 const ENDPOINT: &str = "WebhookEndpoint";
 const SUBSCRIPTION: &str = "WebhookSubscription";
+const MONITOR: &str = "PracticeSyncMonitor";
 
 /// A namespace in which objects are tried.
 struct Court {
@@ -113,7 +115,7 @@ async fn the_least_that_works_is_accepted_and_gets_the_defaults() {
         made["spec"],
         json!({
             "nexHealth": {"apiKeySecretRef": {"name": "nexhealth", "key": "api-key"}, "apiVersion": "v3.0.0"},
-            "observeInterval": "5m", "rateLimit": {"requestsPerMinute": 1200, "burst": 50}, "allowInsecureTargets": false,
+            "observeInterval": "5m", "syncStatusInterval": "1m", "outagePercent": 30, "rateLimit": {"requestsPerMinute": 1200, "burst": 50}, "allowInsecureTargets": false,
             "managementPolicy": "Manage", "deletionPolicy": "Wait"
         })
     );

@@ -225,6 +225,13 @@ async fn accounts() {
             ("days", interval("1d"), bounds),
             ("a fraction", interval("1.5h"), bounds),
             ("less than nothing", interval("-5m"), bounds),
+            (
+                "sync status too often",
+                change(json!({"syncStatusInterval": "4s"})),
+                &["spec.syncStatusInterval", "5s to 1h", "such as"],
+            ),
+            ("no outage", change(json!({"outagePercent": 0})), &["spec.outagePercent", "1"]),
+            ("more than all", change(json!({"outagePercent": 101})), &["spec.outagePercent", "100"]),
             ("beyond every number", interval("9999999h9999999m"), bounds),
             (
                 "no calls",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use external_webhooks::api::{ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use external_webhooks::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use futures::TryStreamExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Kinds that are recorded.
-pub const KINDS: [&str; 3] = ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription"];
+pub const KINDS: [&str; 4] = ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription", "PracticeSyncMonitor"];
 
 /// One version of one object.
 #[derive(Clone, Debug)]
@@ -100,6 +100,7 @@ impl Recorder {
             watch(ApiResource::erase::<ProviderAccount>(&()), KINDS[0]),
             watch(ApiResource::erase::<WebhookEndpoint>(&()), KINDS[1]),
             watch(ApiResource::erase::<WebhookSubscription>(&()), KINDS[2]),
+            watch(ApiResource::erase::<PracticeSyncMonitor>(&()), KINDS[3]),
         ];
         Self { versions, _watches: watches }
     }

@@ -1,0 +1,102 @@
+//! Practices of an account that go bad together (`plan::monitor::outage`): what the monitors have told, by account.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::accounts::AccountName;
+use super::memory::lock;
+use crate::api::ConditionType;
+use crate::plan::condition::find;
+use crate::plan::monitor::outage::{self, Member};
+
+/// Every account that has monitors.
+#[derive(Default)]
+pub struct Outages(Mutex<HashMap<AccountName, OfAccount>>);
+
+#[derive(Default)]
+struct OfAccount {
+    begun: bool,
+    from: Option<Timestamp>,
+    /// By UID of the monitor object.
+    members: HashMap<String, Vec<Member>>,
+}
+
+impl Outages {
+    /// What an account's status says when this process looks at it for the first time.
+    pub fn begin(&self, account: &AccountName, stored: &[Condition]) {
+        let mut all = lock(&self.0);
+        let of_account = all.entry(account.clone()).or_default();
+        if !std::mem::replace(&mut of_account.begun, true)
+            && let Some(condition) = find(stored, ConditionType::ProviderWideOutage)
+        {
+            let from = condition.last_transition_time.0.checked_sub(outage::TOGETHER);
+            of_account.from = of_account.from.or(from.ok());
+        }
+    }
+
+    /// While there is an outage: since when practices that went bad belong to it.
+    pub fn since(&self, account: &AccountName) -> Option<Timestamp> {
+        lock(&self.0).get(account)?.from
+    }
+
+    /// What a monitor has found of its practices; answers whether an outage has begun or ended. Nothing is decided before
+    /// each of the `expected` monitors has told: a few that are bad are not many.
+    pub fn tell(
+        &self,
+        account: &AccountName,
+        monitor: &str,
+        members: Vec<Member>,
+        (expected, percent): (usize, i64),
+        now: Timestamp,
+    ) -> bool {
+        let mut all = lock(&self.0);
+        let of_account = all.entry(account.clone()).or_default();
+        let known = of_account.members.len();
+        if of_account.members.get(monitor) == Some(&members) {
+            return false;
+        }
+        of_account.members.insert(monitor.to_owned(), members);
+        if of_account.members.len() < expected.max(known) {
+            return false;
+        }
+        let members: Vec<Member> = of_account.members.values().flatten().copied().collect();
+        let from = outage::judge(of_account.from, &members, percent, now);
+        let changed = from.is_some() != of_account.from.is_some();
+        of_account.from = from;
+        changed
+    }
+
+    /// A monitor is gone; answers whether that ends an outage.
+    pub fn forget(&self, account: &AccountName, monitor: &str) -> bool {
+        let mut all = lock(&self.0);
+        let Some(of_account) = all.get_mut(account) else { return false };
+        of_account.members.remove(monitor);
+        of_account.members.is_empty() && of_account.from.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_decided_before_everybody_has_told() {
+        let (outages, account) = (Outages::default(), ("ns".to_owned(), "default".to_owned()));
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let tell = |monitor: usize, bad: bool| {
+            let member = Member { open: true, bad_since: bad.then_some(now) };
+            outages.tell(&account, &monitor.to_string(), vec![member], (10, 30), now)
+        };
+        assert!((0..9).all(|monitor| !tell(monitor, monitor < 5)), "five of nine, but ten are expected");
+        assert!(tell(9, false) && outages.since(&account).is_some());
+        assert!(!tell(9, false), "that was known");
+        assert!(!tell(0, false), "four of ten are still more than 30 percent");
+        assert!(tell(1, false) && outages.since(&account).is_none());
+        assert!(!tell(1, true) || outages.since(&account).is_some());
+        assert!((0..9).all(|monitor| !outages.forget(&account, &monitor.to_string())));
+        assert!(outages.forget(&account, "9"));
+    }
+}
