@@ -22,6 +22,7 @@ mod frozen;
 mod gate;
 mod lease;
 mod lifecycle;
+mod monitor;
 mod outage;
 mod secrets;
 mod support;

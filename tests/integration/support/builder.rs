@@ -71,7 +71,7 @@ pub fn brief_timing() -> Timing {
         calls: CallLimits { deadline: ms(1500), write_deadline: ms(1500), connect: ms(500), ..CallLimits::default() },
         tokens: TokenTiming::default(),
         observe_interval: Some(ms(300)),
-        sync_interval: Some(ms(300)),
+        sync_interval: Some(ms(500)),
         backoff: (ms(10), ms(200)),
         probe: (ms(20), ms(200)),
         credentials_retry: Duration::from_secs(3600),

@@ -79,3 +79,33 @@ fn shaped(name: &str, endpoint: &str, events: &[Pair]) -> Value {
         "spec": {"endpointRef": {"name": endpoint}, "events": events.iter().map(event).collect::<Vec<_>>()},
     })
 }
+
+/// A monitor of one practice that is always open and turns at once.
+pub fn monitor(name: &str, practice: &str) -> Value {
+    json!({
+        "kind": "PracticeSyncMonitor",
+        "metadata": {"name": name},
+        "spec": {
+            "practice": practice,
+            "read": {"staleAfter": "60m"},
+            "write": {"staleAfter": "60m"},
+            "confirm": "0s",
+            "recover": "0s",
+        },
+    })
+}
+
+/// A monitor of every practice.
+pub fn fleet(name: &str) -> Value {
+    let mut object = monitor(name, "");
+    if let Some(spec) = object["spec"].as_object_mut() {
+        spec.remove("practice");
+        spec.insert("allPractices".to_owned(), json!({}));
+    }
+    object
+}
+
+/// A ConfigMap with office hours.
+pub fn office_hours(name: &str, text: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"hours": text}})
+}

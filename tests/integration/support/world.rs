@@ -122,6 +122,11 @@ impl World {
         api.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    /// The metrics of the operator that runs.
+    pub fn metrics_page(&self) -> String {
+        self.operator.as_ref().expect("an operator runs").metrics.encode().unwrap()
+    }
+
     /// Secrets of the namespace.
     pub fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), self.namespace.name())
