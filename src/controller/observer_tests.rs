@@ -47,6 +47,9 @@ impl Provider for Slow {
     fn practices(&self) -> Option<&dyn PracticeCalls> {
         Some(self)
     }
+    fn syncs(&self) -> Option<&dyn crate::provider::SyncCalls> {
+        None
+    }
     async fn authenticate(&self) -> Result<(), CallError> {
         Ok(())
     }

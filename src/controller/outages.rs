@@ -1,7 +1,7 @@
 //! Practices of an account that go bad together (`plan::monitor::outage`): what the monitors have told, by account.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -21,7 +21,7 @@ struct OfAccount {
     begun: bool,
     from: Option<Timestamp>,
     /// By UID of the monitor object.
-    members: HashMap<String, Vec<Member>>,
+    members: HashMap<String, Vec<(Arc<str>, Member)>>,
 }
 
 impl Outages {
@@ -48,7 +48,7 @@ impl Outages {
         &self,
         account: &AccountName,
         monitor: &str,
-        members: Vec<Member>,
+        members: Vec<(Arc<str>, Member)>,
         (expected, percent): (usize, i64),
         now: Timestamp,
     ) -> bool {
@@ -62,7 +62,11 @@ impl Outages {
         if of_account.members.len() < expected.max(known) {
             return false;
         }
-        let members: Vec<Member> = of_account.members.values().flatten().copied().collect();
+        let mut practices: HashMap<&str, Member> = HashMap::new();
+        for (practice, member) in of_account.members.values().flatten() {
+            practices.entry(practice).and_modify(|known| *known = known.and(*member)).or_insert(*member);
+        }
+        let members: Vec<Member> = practices.into_values().collect();
         let from = outage::judge(of_account.from, &members, percent, now);
         let changed = from.is_some() != of_account.from.is_some();
         of_account.from = from;
@@ -83,12 +87,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_practice_counts_once_however_many_monitors_it_has() {
+        let (outages, account) = (Outages::default(), ("ns".to_owned(), "default".to_owned()));
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        for monitor in 0..20 {
+            let member = Member { open: true, bad_since: (monitor % 5 < 2).then_some(now) };
+            let practice: Arc<str> = if monitor % 5 < 2 { "bad".into() } else { format!("{}", monitor % 11).into() };
+            assert!(!outages.tell(&account, &monitor.to_string(), vec![(practice, member)], (20, 30), now));
+        }
+    }
+
+    #[test]
     fn nothing_is_decided_before_everybody_has_told() {
         let (outages, account) = (Outages::default(), ("ns".to_owned(), "default".to_owned()));
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let tell = |monitor: usize, bad: bool| {
             let member = Member { open: true, bad_since: bad.then_some(now) };
-            outages.tell(&account, &monitor.to_string(), vec![member], (10, 30), now)
+            let practice: Arc<str> = format!("practice {monitor}").into();
+            outages.tell(&account, &monitor.to_string(), vec![(practice, member)], (10, 30), now)
         };
         assert!((0..9).all(|monitor| !tell(monitor, monitor < 5)), "five of nine, but ten are expected");
         assert!(tell(9, false) && outages.since(&account).is_some());

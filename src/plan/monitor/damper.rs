@@ -48,6 +48,8 @@ pub struct Damper {
     flapping: bool,
     /// Nothing could be seen meanwhile: a bad verdict is said again only once it is seen to be bad, in open time.
     hidden: bool,
+    /// It was good before it was bad, as far as anybody knows.
+    fell: bool,
     /// When it turned, of late.
     turns: Vec<Timestamp>,
     good_since: Option<Timestamp>,
@@ -56,7 +58,13 @@ pub struct Damper {
 impl Damper {
     /// A verdict that was stored before this process began.
     pub fn known(good: bool, flapping: bool, since: Timestamp) -> Self {
-        Self { held: Some((good, since)), flapping: flapping && !good, turns: vec![since], ..Self::default() }
+        Self {
+            held: Some((good, since)),
+            flapping: flapping && !good,
+            fell: true,
+            turns: vec![since],
+            ..Self::default()
+        }
     }
 
     /// Looks were missed: what was good before them proves nothing about the time between.
@@ -89,6 +97,11 @@ impl Damper {
         self.held.filter(|(good, _)| !good && !self.hidden).map(|(_, since)| since)
     }
 
+    /// When it went bad, if it is bad and was good before.
+    pub fn fell_at(&self) -> Option<Timestamp> {
+        self.bad_since().filter(|_| self.fell)
+    }
+
     /// When it will be good again if it stays as it is.
     pub fn good_again(&self, recover: Duration) -> Option<Timestamp> {
         let since = self.good_since.filter(|_| self.held.is_some_and(|(good, _)| !good))?;
@@ -111,7 +124,7 @@ impl Damper {
             }
             None if counts && matches!(seen, Seen::Good | Seen::Bad) => {
                 self.held = Some((seen == Seen::Good, now));
-                self.hidden = false;
+                (self.hidden, self.fell) = (false, false);
             }
             None => {}
             Some((true, _)) if seen == Seen::Bad && counts => {
@@ -148,7 +161,7 @@ impl Damper {
 
     fn turn(&mut self, good: bool, now: Timestamp) {
         self.held = Some((good, now));
-        self.hidden = false;
+        (self.hidden, self.fell) = (false, true);
         self.turns.push(now);
     }
 }

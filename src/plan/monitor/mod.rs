@@ -92,8 +92,8 @@ pub struct MonitorPlan {
     pub wants_syncs: bool,
     /// Whether the places of practices are needed and not known.
     pub wants_places: bool,
-    /// How each practice counts for an outage of the account.
-    pub members: Vec<Member>,
+    /// How each practice, by its key, counts for an outage of the account.
+    pub members: Vec<(Arc<str>, Member)>,
     /// How long ago each direction last worked, at the practice where that is longest ago.
     pub ages: [Option<Age>; 2],
     /// Whether a practice whose verdict is bad is open, or any if none is bad; `None`: none is judged.
@@ -301,7 +301,10 @@ fn measure(
     };
     plan.members = judged
         .iter()
-        .map(|judged| Member { open: judged.view.office == Office::Open, bad_since: judged.view.bad_since() })
+        .map(|judged| {
+            let member = Member { open: judged.view.office == Office::Open, bad_since: judged.view.fell() };
+            (judged.key.clone(), member)
+        })
         .collect();
     for way in Way::BOTH.into_iter().filter(|way| rules.stale_after[*way as usize].is_some()) {
         let ages = judged.iter().filter_map(|judged| Some(memory.get(&judged.key)?.age(way)));

@@ -9,13 +9,22 @@ pub const TOGETHER: Duration = Duration::from_secs(15 * 60);
 /// Fewer practices than this prove nothing.
 const LEAST: usize = 5;
 
-/// One practice under any monitor of the account.
+/// One practice, under whichever monitors of the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Whether it could go bad now.
     pub open: bool,
-    /// Since when it is bad, if it is.
+    /// Since when it is bad, if it is and was good before.
     pub bad_since: Option<Timestamp>,
+}
+
+impl Member {
+    /// The same practice under two monitors.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let bad_since = self.bad_since.into_iter().chain(other.bad_since).min();
+        Self { open: self.open || other.open, bad_since }
+    }
 }
 
 /// Whether there is an outage; its value is the moment since which practices that went bad belong to it.

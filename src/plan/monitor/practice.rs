@@ -68,12 +68,14 @@ pub struct Word {
     pub sync: Option<Arc<str>>,
     /// Since when it has been bad, if it is.
     pub since: Option<Timestamp>,
+    /// The same, where it was good before: who is bad from the first look on has not gone bad together with anybody.
+    pub fell: Option<Timestamp>,
 }
 
 impl Word {
     /// Nothing can be said.
     pub fn unknown(reason: Reason) -> Self {
-        Self { is: Is::Unknown, reason, sync: None, since: None }
+        Self { is: Is::Unknown, reason, sync: None, since: None, fell: None }
     }
 }
 
@@ -109,9 +111,9 @@ impl View {
         Self { words, both: Word::unknown(reason), office: Office::Closed, again: later(now, rules.late()) }
     }
 
-    /// When it went bad, if it is.
-    pub fn bad_since(&self) -> Option<Timestamp> {
-        self.words.iter().flatten().filter_map(|word| word.since).min()
+    /// When it went bad, if it is bad and was good before.
+    pub fn fell(&self) -> Option<Timestamp> {
+        self.words.iter().flatten().filter_map(|word| word.fell).min()
     }
 }
 
@@ -253,14 +255,14 @@ impl Practice {
         let word = match said {
             Said::Good => {
                 side.cause = None;
-                Word { is: Is::True, reason: Reason::Green, sync: None, since: None }
+                Word { is: Is::True, reason: Reason::Green, sync: None, since: None, fell: None }
             }
             Said::Bad { flapping } => {
                 // After a restart, what decided is not known any more; red is what a verdict that is not stale is.
                 let (reason, sync) =
                     side.cause.as_ref().map_or((Reason::Red, None), |(reason, id)| (*reason, Some(id.0.clone())));
                 let reason = if flapping { Reason::Flapping } else { reason };
-                Word { is: Is::False, reason, sync, since: side.damper.bad_since() }
+                Word { is: Is::False, reason, sync, since: side.damper.bad_since(), fell: side.damper.fell_at() }
             }
             Said::Nothing => Word::unknown(match (look.blind, office) {
                 (Some(blind), Office::Opening | Office::Open) => blind,
@@ -313,11 +315,11 @@ pub fn join<'a>(
         (None, None) => Seen::Good,
     };
     match damper.settle(seen, true, Duration::ZERO, now) {
-        Said::Good => Word { is: Is::True, reason: Reason::Green, sync: None, since: None },
+        Said::Good => Word { is: Is::True, reason: Reason::Green, sync: None, since: None, fell: None },
         Said::Bad { flapping: false } => bad.or(last).cloned().unwrap_or_else(|| Word::unknown(Reason::CatchingUp)),
         Said::Bad { flapping: true } => {
             let sync = bad.or(last).and_then(|word| word.sync.clone());
-            Word { is: Is::False, reason: Reason::Flapping, sync, since: damper.bad_since() }
+            Word { is: Is::False, reason: Reason::Flapping, sync, since: damper.bad_since(), fell: damper.fell_at() }
         }
         Said::Nothing => Word::unknown(unknown.map_or(Reason::CatchingUp, |word| word.reason)),
     }

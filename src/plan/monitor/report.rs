@@ -103,7 +103,7 @@ fn of(judged: &Judged, place: usize) -> Option<&Word> {
 
 /// A word, with the outage as its reason where it belongs to one.
 fn named(word: Word, outage: Option<Timestamp>) -> Word {
-    let belongs = word.is == Is::False && outage.is_some_and(|from| word.since.is_some_and(|since| since >= from));
+    let belongs = word.is == Is::False && outage.is_some_and(|from| word.fell.is_some_and(|fell| fell >= from));
     Word { reason: if belongs { Reason::ProviderWideOutage } else { word.reason }, ..word }
 }
 

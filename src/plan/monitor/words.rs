@@ -7,6 +7,9 @@ use crate::plan::condition::Is;
 
 /// The message of a verdict; `place` is that of [`VERDICTS`], `practice` is named where there are several.
 pub fn message(spec: &PracticeSyncMonitorSpec, place: usize, word: &Word, practice: Option<&str>) -> String {
+    if spec.all_practices.is_some() && practice.is_none() && word.reason == Reason::NoSync {
+        return "there is no practice to watch: the key reaches none but those that are excepted or have a monitor of their own".to_owned();
+    }
     let of = practice.map(|name| format!("{name}: ")).unwrap_or_default();
     let more = if practice.is_some() && word.is == Is::False { " (status.practices.unhealthy names all)" } else { "" };
     format!("{of}{}{more}", text(spec, place, word))

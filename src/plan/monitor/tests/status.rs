@@ -282,7 +282,7 @@ fn an_outage_of_many_is_the_reason_and_no_event() {
     assert_eq!(desk.said("ReadHealthy"), "False/ProviderWideOutage");
     assert_eq!(desk.said("SyncHealthy"), "False/ProviderWideOutage");
     assert!(plans.iter().all(|plan| plan.notes.is_empty()), "the account tells of it, once");
-    assert!(plans.last().unwrap().members[0].bad_since.is_some());
+    assert!(plans.last().unwrap().members[0].1.bad_since.is_some());
     desk.outage = None;
     let plan = desk.pass();
     assert_eq!(desk.said("ReadHealthy"), "False/Stale");
