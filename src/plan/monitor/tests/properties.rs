@@ -149,7 +149,7 @@ fn flapping_lasts_for_thirty_good_minutes() {
         Trouble::Flaps(12),
     )]);
     let lines = clinic.diary("2026-03-05 08:00", "2026-03-05 14:00");
-    let of_read: Vec<&str> = lines.iter().filter(|line| line.contains("read")).map(|line| &line[16..]).collect();
+    let of_read: Vec<&str> = lines.iter().filter(|line| line.contains("read")).map(|line| &line[15..]).collect();
     assert_eq!(
         of_read,
         [

@@ -19,6 +19,22 @@ pub struct Figures {
     pub budget: Option<Budget>,
     pub latency: Option<Latency>,
     pub outage: Option<Outage>,
+    pub monitors: Option<Monitors>,
+}
+
+/// Many monitors of one account.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Monitors {
+    pub objects: usize,
+    /// Seconds from the operator's start to a first verdict on every one.
+    pub seconds: f64,
+    /// Writes until then.
+    pub writes: usize,
+    /// At rest; `rounds` counts the reads of sync status.
+    pub rest: Rest,
+    pub rss: f64,
+    pub peak: f64,
 }
 
 /// One converge, and the rest after it.

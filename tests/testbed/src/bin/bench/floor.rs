@@ -66,7 +66,7 @@ impl Bare {
 
 /// The same calls to a provider of its own.
 pub async fn provider(shape: &Shape) -> Result<Duration, Failure> {
-    let simulator = Simulator::start(shape::provider(None)).await.map_err(told("the simulator"))?;
+    let simulator = Simulator::start(shape::provider(None, shape::PRACTICES)).await.map_err(told("the simulator"))?;
     let began = Instant::now();
     let bare = Bare::sign_in(&simulator).await?;
     let pairs = shape.pairs();

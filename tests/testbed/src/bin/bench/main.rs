@@ -34,7 +34,7 @@ use shape::Shape;
 /// A sentence for a person.
 type Failure = String;
 
-const PARTS: [&str; 5] = ["converge", "memory", "budget", "latency", "outage"];
+const PARTS: [&str; 6] = ["converge", "memory", "budget", "latency", "monitors", "outage"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -97,6 +97,11 @@ async fn run(only: Option<&str>, size: Option<usize>, begun: Instant) -> Result<
     if wanted("latency") {
         say("from a request to Ready".to_owned());
         parts::latency::run(&mut figures).await?;
+    }
+    if wanted("monitors") {
+        let count = size.unwrap_or(parts::monitors::COUNT);
+        say(format!("{count} monitors"));
+        parts::monitors::run(&mut figures, count).await?;
     }
     if wanted("outage") {
         say("an outage of more than ten minutes".to_owned());

@@ -162,6 +162,22 @@ fn others(page: &mut String, figures: &Figures) {
             latency.samples, latency.median, latency.worst, latency.floor_median, latency.floor_worst
         );
     }
+    if let Some(it) = figures.monitors {
+        let _ = writeln!(
+            page,
+            "\n## Monitors\n\n`make bench ONLY=monitors`: {} monitors of as many practices, each with office hours in the zone of its location; `syncStatusInterval: 1m`. \
+             First verdict on all: {:.1} s, {} writes. At rest for {:.0} s: {} reads of sync status, {} writes, {:.0} CPU-milliseconds a minute, {:.1} MiB; peak {:.0} MiB.",
+            it.objects,
+            it.seconds,
+            it.writes,
+            it.rest.seconds,
+            it.rest.rounds,
+            it.rest.writes,
+            it.rest.cpu / it.rest.seconds.max(1.0) * 60_000.0,
+            it.rss,
+            it.peak
+        );
+    }
     if let Some(outage) = figures.outage {
         let _ = writeln!(
             page,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::Failure;
 use crate::stage::Stage;
 
-const KINDS: [&str; 2] = ["WebhookEndpoint", "WebhookSubscription"];
+const KINDS: [&str; 3] = ["WebhookEndpoint", "WebhookSubscription", "PracticeSyncMonitor"];
 
 /// Watches while it lives.
 pub struct Ready {

@@ -5,8 +5,8 @@ use testbed::nexhealth::catalogue;
 pub use testbed::nexhealth::catalogue::Pair as Event;
 use testbed::nexhealth::{ApiKey, Institution, Mode, RateLimit, SimConfig};
 
-/// Practices that the provider has.
-const PRACTICES: usize = 60;
+/// Practices that the provider usually has.
+pub const PRACTICES: usize = 60;
 /// Events of one practice that are subscribed to.
 const EVENTS: usize = 25;
 /// The API key.
@@ -101,6 +101,23 @@ pub fn subscription(name: &str, endpoint: usize, practices: &[String], events: &
     })
 }
 
+/// A monitor of one practice, on the usual office hours in the zone of its location.
+pub fn monitor(number: usize) -> Value {
+    json!({
+        "apiVersion": "external-webhooks.io/v1alpha1",
+        "kind": "PracticeSyncMonitor",
+        "metadata": {"name": format!("monitor-{number}")},
+        "spec": {
+            "practice": practice(number),
+            "read": {"staleAfter": "60m"},
+            "write": {"staleAfter": "30m"},
+            "officeHours": {
+                "weekly": [{"days": ["Mon", "Tue", "Wed", "Thu", "Fri"], "open": "08:00", "close": "17:00"}],
+            },
+        },
+    })
+}
+
 /// The account, with the key's Secret. Without a limit it may ask as fast as it can.
 pub fn account(base_url: &str, limit: Option<RateLimit>) -> [Value; 2] {
     let limit = limit.unwrap_or(RateLimit { per_minute: 1_000_000, burst: 10_000 });
@@ -122,12 +139,12 @@ pub fn account(base_url: &str, limit: Option<RateLimit>) -> [Value; 2] {
 }
 
 /// The provider.
-pub fn provider(limit: Option<RateLimit>) -> SimConfig {
+pub fn provider(limit: Option<RateLimit>, practices: usize) -> SimConfig {
     let mut config = SimConfig::default();
     config.switches.rate_limit = limit;
     let organisation = &mut config.organisations[0];
     organisation.keys = vec![ApiKey::new("main", API_KEY, Mode::Production)];
-    organisation.institutions = (0..PRACTICES)
+    organisation.institutions = (0..practices)
         .zip(1_i64..)
         .map(|(number, id)| Institution::new(id, &practice(number), &format!("Practice {number}")))
         .collect();

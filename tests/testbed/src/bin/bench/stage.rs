@@ -44,8 +44,13 @@ pub fn told<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> Failure {
 impl Stage {
     /// Starts it, with the account in place.
     pub async fn start(limit: Option<RateLimit>) -> Result<Self, Failure> {
+        Self::start_with(limit, shape::PRACTICES).await
+    }
+
+    /// The same at a provider with this many practices.
+    pub async fn start_with(limit: Option<RateLimit>, practices: usize) -> Result<Self, Failure> {
         let plane = ControlPlane::start(Options::default()).await.map_err(told("the API server"))?;
-        let simulator = Simulator::start(shape::provider(limit)).await.map_err(told("the simulator"))?;
+        let simulator = Simulator::start(shape::provider(limit, practices)).await.map_err(told("the simulator"))?;
         plane.install_crds(CRDS).await.map_err(told("the definitions"))?;
         plane.install_operator_rbac(SYSTEM).await.map_err(told("the rights"))?;
         let account = plane.service_account_client(SYSTEM, "external-webhooks").await;

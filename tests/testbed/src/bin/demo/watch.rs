@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::examples::NAMESPACE;
 use crate::narrator::{Style, print, seconds};
 
-const KINDS: [&str; 3] = ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription"];
+const KINDS: [&str; 4] = ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription", "PracticeSyncMonitor"];
 /// Told by the others: work under way, and what never fails here.
 const SILENT: [&str; 2] = ["Reconciling", "KnownEvents"];
 

@@ -3,4 +3,5 @@
 pub mod budget;
 pub mod converge;
 pub mod latency;
+pub mod monitors;
 pub mod outage;

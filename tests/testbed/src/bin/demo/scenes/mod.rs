@@ -4,6 +4,7 @@ mod adopt;
 mod checks;
 mod crash;
 mod main_path;
+mod monitor;
 
 use std::pin::Pin;
 
@@ -36,6 +37,11 @@ const SCENES: &[Scene] = &[
         name: "adopt",
         about: "it takes over what somebody made by hand, without changing it",
         play: |narrator, stage| Box::pin(adopt::play(narrator, stage)),
+    },
+    Scene {
+        name: "monitor",
+        about: "a practice goes stale while it is open, recovers, and is left in peace at night",
+        play: |narrator, stage| Box::pin(monitor::play(narrator, stage)),
     },
 ];
 
