@@ -166,6 +166,11 @@ impl<K: Kind> Cache<K> {
         places.into_iter().filter_map(|place| state.at(place).cloned()).collect()
     }
 
+    /// How many objects have this property, and perhaps others: no fewer than there are.
+    pub fn count(&self, key: Key) -> usize {
+        lock(&self.state).index.count(key)
+    }
+
     /// Takes out what was not in this list of its watch, which covers a namespace or (`None`) all.
     pub fn take_unlisted(&self, namespace: Option<&str>, list: u64) -> Vec<Arc<K>> {
         let mut state = lock(&self.state);

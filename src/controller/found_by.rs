@@ -37,6 +37,11 @@ pub fn config_map(namespace: &str, name: &str) -> Key {
     Key::of(("config map", namespace, name))
 }
 
+/// Monitors of every practice of an account.
+pub fn fleet(namespace: &str, account: &str) -> Key {
+    Key::of(("fleet", namespace, account))
+}
+
 /// The endpoint that holds or removes a remote one, in any namespace.
 pub fn held(id: &str) -> Key {
     Key::of(("held", id))
@@ -126,6 +131,9 @@ impl Kind for PracticeSyncMonitor {
     fn keys(&self) -> Vec<Key> {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
         let mut keys = vec![account(namespace, &self.spec.account_ref.name)];
+        if self.spec.all_practices.is_some() {
+            keys.push(fleet(namespace, &self.spec.account_ref.name));
+        }
         let from = self.spec.office_hours_from.as_ref();
         keys.extend(from.map(|from| config_map(namespace, &from.config_map_ref.name)));
         keys

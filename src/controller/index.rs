@@ -55,6 +55,15 @@ impl Index {
         one.into_iter().chain(many.into_iter().flatten())
     }
 
+    /// How many objects [`Index::get`] answers.
+    pub fn count(&self, key: Key) -> usize {
+        match self.0.get(&key) {
+            None => 0,
+            Some(Bucket::One(_)) => 1,
+            Some(Bucket::Many(objects)) => objects.len(),
+        }
+    }
+
     fn add(&mut self, key: Key, object: u32) {
         let bucket = self.0.entry(key).or_insert(Bucket::One(object));
         match bucket {
@@ -106,6 +115,7 @@ mod tests {
                 index.replace(object, keys(&before), keys(&properties));
                 for property in 0..5_u8 {
                     let found: BTreeSet<u32> = index.get(Key::of(property)).collect();
+                prop_assert_eq!(found.len(), index.count(Key::of(property)));
                     let has = |(_, own): &(&u32, &Vec<u8>)| own.contains(&property);
                     prop_assert_eq!(found, objects.iter().filter(has).map(|(object, _)| *object).collect());
                 }

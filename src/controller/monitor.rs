@@ -84,8 +84,19 @@ pub fn account_of(object: &PracticeSyncMonitor) -> AccountName {
 /// Monitors of an account.
 pub fn of_account(context: &Context, account: &AccountName) -> Vec<Arc<PracticeSyncMonitor>> {
     let mut found = context.monitor_cache.find(found_by::account(&account.0, &account.1));
-    found.retain(|object| account_of(object) == *account);
+    found.retain(|object| belongs(object, account));
     found
+}
+
+/// Those of them that watch every practice.
+pub fn fleets_of(context: &Context, account: &AccountName) -> Vec<Arc<PracticeSyncMonitor>> {
+    let mut found = context.monitor_cache.find(found_by::fleet(&account.0, &account.1));
+    found.retain(|object| belongs(object, account));
+    found
+}
+
+fn belongs(object: &PracticeSyncMonitor, account: &AccountName) -> bool {
+    object.metadata.namespace.as_deref() == Some(&account.0) && object.spec.account_ref.name == account.1
 }
 
 fn surroundings(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
@@ -139,7 +150,7 @@ fn tell(
             handle.poll.notify_one();
         }
     }
-    let expected = of_account(context, account).len();
+    let expected = context.monitor_cache.count(found_by::account(&account.0, &account.1));
     let percent = context.account_cache.get(&account.0, &account.1).map_or(100, |account| account.spec.outage_percent);
     let uid = object.uid().unwrap_or_default();
     if context.outages.tell(account, &uid, plan.members.clone(), (expected, percent), Timestamp::now()) {

@@ -40,10 +40,8 @@ pub fn outage(context: &Context, account: &AccountName) {
 
 /// Wakes the monitors that watch every practice of an account, because one that names a practice has come or gone.
 pub fn fleets(context: &Context, object: &PracticeSyncMonitor) {
-    for other in monitor::of_account(context, &monitor::account_of(object)) {
-        if other.spec.all_practices.is_some() {
-            wake(context, &*other);
-        }
+    for other in monitor::fleets_of(context, &monitor::account_of(object)) {
+        wake(context, &*other);
     }
 }
 
