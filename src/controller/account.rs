@@ -69,6 +69,8 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     }
     let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
     let asked = request::unanswered(&*object, handled.as_deref());
+    // Before the monitors can see the account.
+    context.outages.begin(&name, object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default());
     let (finding, realm) = find(context, &object, &memory, asked.is_some()).await?;
     let news = record(context, &name, &object, &finding, realm.clone());
     if news {
@@ -76,7 +78,6 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     }
     let mut report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
     let before = object.status.clone().unwrap_or_default();
-    context.outages.begin(&name, &before.conditions);
     let outage = context.outages.since(&name).is_some();
     if outage {
         report = report.with(wide_outage());

@@ -69,7 +69,7 @@ impl Hours {
         let mut closed = BTreeSet::new();
         for date in &written.closed_dates {
             let read: Date = date.parse().map_err(|_| {
-                format!("{place}.closedDates: {date:?} is no date: write it as year, month and day, such as 2026-12-25")
+                format!("{place}.closedDates: {date:?} is no date: write it as year-month-day, in quotes")
             })?;
             closed.insert(read);
         }

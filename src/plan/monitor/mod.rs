@@ -127,15 +127,10 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
         }
     };
     let (Some(practices), Some(syncs)) = (&input.practices, &input.syncs) else {
-        if let Some(report) = report {
-            return stop(input, memory, report);
-        }
-        let known = input.object.status.as_ref().is_some_and(|status| {
-            Some(status.observed_generation) == input.object.metadata.generation && !status.conditions.is_empty()
-        });
-        let report = Report::unknown(Reason::Progressing, "waiting for the provider's first answer about syncs");
-        let first = MonitorPlan { wants_syncs: true, ..MonitorPlan::default() };
-        return if known { first } else { MonitorPlan { wants_syncs: true, ..stop(input, memory, report) } };
+        return match report {
+            Some(report) => stop(input, memory, report),
+            None => MonitorPlan { wants_syncs: true, ..wait(input, memory, "the provider's first answer about syncs") },
+        };
     };
     let watched = watched(spec, practices, input.named);
     if let (Some(name), true) = (&spec.practice, watched.is_empty() && report.is_none()) {
@@ -150,10 +145,15 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
         now: input.now,
     };
     let mut plan = MonitorPlan { wants_syncs: late, ..MonitorPlan::default() };
+    let calendar_of = |practice: &Reached| calendar(hours.as_ref(), || (input.places)(&practice.key), &rules.locations);
+    let calendars: Vec<_> = watched.iter().map(|practice| calendar_of(practice)).collect();
+    if calendars.iter().any(|calendar| *calendar == Err(ZoneTrouble::NotListed)) {
+        let waiting = wait(input, memory, "the provider's list of locations, which has the time zone");
+        return MonitorPlan { wants_places: true, ..waiting };
+    }
     let mut zone_trouble = None;
     let mut judged = Vec::new();
-    for practice in watched {
-        let calendar = calendar(hours.as_ref(), || (input.places)(&practice.key), &rules.locations);
+    for (practice, calendar) in watched.into_iter().zip(calendars) {
         let view = match calendar {
             Ok(calendar) => {
                 memory.practice(&practice.key, &practice.name).judge(&rules, &calendar, &look(&practice.key))
@@ -185,6 +185,15 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
 fn stop(input: &MonitorInput<'_>, memory: &mut MonitorMemory, report: Report) -> MonitorPlan {
     memory.hide(input.now);
     report::nothing(input, report)
+}
+
+/// Something must come in before anything can be judged. A new process leaves what stands there as it is.
+fn wait(input: &MonitorInput<'_>, memory: &mut MonitorMemory, what: &str) -> MonitorPlan {
+    let stored = input.object.status.as_ref().filter(|status| !status.conditions.is_empty());
+    if stored.is_some_and(|status| Some(status.observed_generation) == input.object.metadata.generation) {
+        return MonitorPlan::default();
+    }
+    stop(input, memory, Report::unknown(Reason::Progressing, format!("waiting for {what}")))
 }
 
 /// The practices that the monitor watches.
@@ -238,10 +247,7 @@ impl ZoneTrouble {
     fn report(&self) -> Report {
         let remedy = "set timeZone in the office hours";
         match self {
-            Self::NotListed => {
-                Report::unknown(Reason::Progressing, "waiting for the provider's list of locations, for the time zone")
-            }
-            Self::None => Report::stalled(
+            Self::NotListed | Self::None => Report::stalled(
                 Reason::TimeZoneUnknown,
                 format!("the provider names no usable time zone for the practice's location: {remedy}"),
             ),

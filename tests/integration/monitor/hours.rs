@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-use super::{KIND, read, verdict, with};
+use super::{KIND, polls, read, verdict, with};
 use crate::support::{LAKESIDE, SUNSHINE, World, monitor, office_hours};
 
 const ALWAYS: &str = r#"weekly: [{days: [Mon, Tue, Wed, Thu, Fri, Sat, Sun], open: "00:00", close: "24:00"}]"#;
@@ -55,7 +55,7 @@ async fn an_edit_of_shared_hours_wakes_every_monitor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_zone_is_that_of_the_practices_location() {
-    let world = World::named("zone").start().await;
+    let mut world = World::named("zone").start().await;
     let hours: Value = json!({
         "weekly": [{"days": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "open": "00:00", "close": "24:00"}]
     });
@@ -64,5 +64,14 @@ async fn the_zone_is_that_of_the_practices_location() {
     verdict(&world, "sunshine", "SyncHealthy", "True/Green").await;
     verdict(&world, "lakeside", "SyncHealthy", "True/Green").await;
     assert_eq!(world.provider.calls("GET", "/locations").len(), 1, "one list for all, kept");
+    // A new process knows neither syncs nor places; what stands there stays until it does.
+    let versions =
+        |world: &World| ["sunshine", "lakeside"].map(|name| world.recorder.get(KIND, name).unwrap().version());
+    let before = versions(&world);
+    world.kill_operator().await;
+    world.start_operator();
+    polls(&world, 3).await;
+    assert_eq!(versions(&world), before, "{}", world.report());
+    assert_eq!(world.provider.calls("GET", "/locations").len(), 2);
     world.finish().await;
 }

@@ -95,8 +95,16 @@ impl Watch {
     }
 }
 
+/// Each case is five days of minutes, so there are few unless more are asked for.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(60),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     /// A verdict never turns False outside open time; it is never True when the open age is past `staleAfter`; it turns at
     /// most twice in any 60 minutes, and a third time only into `Flapping`, which lasts for 30 good minutes.
