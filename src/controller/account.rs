@@ -182,11 +182,11 @@ async fn find(
     let sample = sample.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     handle.realm.accept_world(accepts);
-    if handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none())
-        && handle.trouble().is_none()
-        || fresh
-    {
-        observer::round(&handle).await;
+    let unseen = handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none());
+    let look = fresh || unseen && handle.trouble().is_none();
+    if look && observer::round(&handle).await {
+        // The other accounts of the realm hear of it too.
+        wakes::accounts_of(context, &handle);
     }
     let finding = match handle.trouble() {
         Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { secret },

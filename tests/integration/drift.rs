@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::nexhealth::{EndpointPatch, RowPatch};
+use testbed::nexhealth::{Deactivation, EndpointPatch, SimConfig};
 
 use crate::support::{LAKESIDE, SUNSHINE, World, all_practices, endpoint, events, pairs, subscription};
 
@@ -77,7 +77,10 @@ async fn what_the_provider_switched_off_is_switched_on_again_with_its_rows() {
     let brief = |timing: &mut external_webhooks::controller::Timing| {
         timing.plan.reactivation = [400, 60_000, 60_000, 60_000].map(Duration::from_millis);
     };
-    let world = World::named("reactivate").timing(brief).start().await;
+    let both = |config: &mut SimConfig| {
+        config.switches.deactivation = Deactivation::WithSubscriptions;
+    };
+    let world = World::named("reactivate").timing(brief).provider(both).start().await;
     let events = events(2);
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
@@ -87,14 +90,11 @@ async fn what_the_provider_switched_off_is_switched_on_again_with_its_rows() {
         })
         .await;
     let held = world.remote_of("intake");
-    for row in world.provider.rows() {
-        world.provider.edit().patch_row(row.id, RowPatch { active: Some(false), ..RowPatch::default() }).unwrap();
-    }
-    world.provider.edit().set_endpoint_active(held.id, false).unwrap();
-    let off = world.says("WebhookEndpoint", "intake", "False/SwitchedOffRemotely").await;
+    world.provider.edit().deactivate(held.id);
+    let off = world.has_said("WebhookEndpoint", "intake", "False/SwitchedOffRemotely").await;
     assert_eq!(off.said("Active"), "False/SwitchedOffRemotely");
     world.until_event("intake", "SwitchedOffRemotely").await;
-    world.says("WebhookSubscription", "one", "False/EndpointInactive").await;
+    world.has_said("WebhookSubscription", "one", "False/EndpointInactive").await;
     let object = world.ready("WebhookEndpoint", "intake").await;
     assert_eq!(object.status()["reactivation"]["attempts"], 1);
     world.ready("WebhookSubscription", "one").await;

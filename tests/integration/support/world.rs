@@ -227,6 +227,16 @@ impl World {
         self.wait(kind, name, &format!("Ready is {ready}"), says).await
     }
 
+    /// Waits until some version of an object had `Ready` say this, for what may be over before anybody looks.
+    pub async fn has_said(&self, kind: &str, name: &str, ready: &str) -> Object {
+        let found = |world: &Self| {
+            let mut versions = world.recorder.versions().into_iter();
+            versions.find(|object| object.kind == kind && object.name() == name && object.said("Ready") == ready)
+        };
+        self.until(&format!("{kind} {name}: Ready was {ready}"), |world| found(world).is_some()).await;
+        found(self).expect("versions are never forgotten")
+    }
+
     /// Waits until an object is gone.
     pub async fn gone(&self, kind: &str, name: &str) {
         self.until(&format!("{kind} {name} is gone"), |world| world.recorder.get(kind, name).is_none()).await;

@@ -33,6 +33,12 @@ impl<'a> Portal<'a> {
         self.patch_endpoint(id, &EndpointPatch { target_url: None, active: Some(active) })
     }
 
+    /// The provider itself switches an endpoint off, as after days of failed deliveries, in one moment with its rows where
+    /// the switches say so.
+    pub fn deactivate(&self, id: i64) {
+        self.core.change(|world| world.deactivate(id));
+    }
+
     /// Removes an endpoint and its rows; false if there is no such.
     pub fn delete_endpoint(&self, id: i64) -> bool {
         self.core.change(|world| world.delete_endpoint(&Actor::Person, id))
