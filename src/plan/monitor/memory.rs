@@ -71,8 +71,9 @@ impl MonitorMemory {
         self.practices.get(key)
     }
 
-    /// Forgets every other practice.
+    /// These were judged: forgets every other practice, and what was stored, which says nothing about those that join later.
     pub(super) fn keep(&mut self, keys: &BTreeSet<Arc<str>>) {
+        self.stored = PracticeSyncMonitorStatus::default();
         self.practices.retain(|key, _| keys.contains(key));
         self.told.retain(|(key, _), _| keys.contains(key));
     }

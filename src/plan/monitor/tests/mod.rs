@@ -3,6 +3,7 @@
 mod bad_input;
 mod calendar;
 mod clinic;
+mod desk;
 mod properties;
 mod status;
 mod year;
