@@ -6,7 +6,7 @@ use super::fixtures::*;
 use super::realm::*;
 use crate::api::subscription::Applied;
 use crate::api::{WebhookSubscription, WebhookSubscriptionSpec};
-use crate::plan::pairs::{applied, as_applied, covers, covers_pair, overlap, union};
+use crate::plan::pairs::{Sibling, applied, as_applied, covers, covers_pair, overlap, union};
 use crate::provider::model::{Catalogue, KnownEvent, RowKey};
 
 /// With one event whose name has a slash.
@@ -168,4 +168,48 @@ fn objects_share_a_pair_only_if_they_share_an_event_and_may_share_a_practice() {
             "{scope} {event}, {others} {others_event}"
         );
     }
+}
+
+#[test]
+fn an_object_declares_a_pair_if_its_spec_names_practice_event_and_type() {
+    let events =
+        json!([{"event": "patient_created"}, {"resourceType": "Made", "event": "made_up"}, {"event": "unknown"}]);
+    let of = |scope: Value| spec(changed(json!({"practices": null, "events": events}), scope));
+    let named = of(json!({"practices": ["a", "c"]}));
+    let all = of(json!({"allPractices": {"except": ["c"]}}));
+    let wide = of(json!({"accountWide": {}, "events": [{"event": "account_changed"}]}));
+    let patient = ("Patient", "patient_created");
+    let cases = [
+        (&named, Some("a"), patient, true),
+        (&named, Some("b"), patient, false),
+        (&named, Some("a"), ("Made", "made_up"), true),
+        (&named, Some("a"), ("Other", "made_up"), false),
+        (&named, Some("a"), ("Made", "patient_created"), false),
+        (&named, Some("a"), ("Made", "unknown"), false),
+        (&named, Some("a"), ("Appointment", "appointment_insertion"), false),
+        (&named, None, patient, false),
+        (&all, Some("b"), patient, true),
+        (&all, Some("c"), patient, false),
+        (&wide, None, ("Account", "account_changed"), true),
+        (&wide, Some("a"), ("Account", "account_changed"), false),
+    ];
+    for (spec, practice, (resource_type, event), says) in cases {
+        let mut object = declaring("x", &[], &[]);
+        object.spec = spec.clone();
+        let key = key(practice, resource_type, event);
+        let declares = Sibling { object: &object, older: false }.declares(practice, &key, &catalogue());
+        assert_eq!(declares, says, "{practice:?} {resource_type}/{event} of {}", json!(spec));
+    }
+}
+
+#[test]
+fn what_was_applied_to_all_practices_is_theirs_without_the_exceptions() {
+    let rows = Subscription::new(&[], &[]).rows;
+    let of = |scope: Value| -> Vec<String> {
+        let named = applied(&stored(json!({"scope": scope})), &catalogue(), &rows);
+        named.into_iter().map(|(practice, _)| practice.as_deref().unwrap_or("-").to_owned()).collect()
+    };
+    assert_eq!(of(json!({"allPractices": {"except": ["b"]}})), ["a", "c"]);
+    assert_eq!(of(json!({"practices": ["c", "b"], "allPractices": {"except": ["b"]}})), ["a", "b", "c"], "each once");
+    assert_eq!(of(json!({"practices": ["a"], "accountWide": {}})), ["a", "-"]);
 }

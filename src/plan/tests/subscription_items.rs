@@ -57,6 +57,10 @@ fn only_the_younger_one_that_is_overruled_says_declared_elsewhere() {
         assert_eq!(subscription.obey(), Vec::<String>::new(), "it stays active");
         assert_eq!(subscription.says(), says, "active: {active}, the other one older: {older}");
     }
+    let mut overruled_elsewhere = Subscription::settled(&["a"], &["patient_created"]);
+    overruled_elsewhere.siblings = vec![(declaring("other", &["a"], &["appointment_insertion"]), true)];
+    overruled_elsewhere.spec(json!({"active": false}));
+    assert_eq!(overruled_elsewhere.obey(), ["switch a/patient_created false"], "who declares another pair has no say");
 }
 
 #[test]
