@@ -72,16 +72,6 @@ pub enum SwitchCause {
 }
 
 impl RowCall {
-    /// The pair the call is about.
-    pub fn key(&self) -> RowKey {
-        match self {
-            Self::Create { key, .. } => key.clone(),
-            Self::Move { row, .. } | Self::Switch { row, .. } | Self::Delete { row } | Self::Prune { row, .. } => {
-                row.key()
-            }
-        }
-    }
-
     /// The endpoint whose realm makes the call.
     pub fn endpoint(&self) -> &RemoteId {
         match self {

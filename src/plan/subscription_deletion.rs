@@ -56,7 +56,8 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         }
     }
     if let (Some(here), Some(rows)) = (here, input.rows) {
-        doomed.extend(unnamed(input, here, rows));
+        let more: Vec<RemoteRow> = unnamed(input, here, rows).filter(|row| !doomed.contains(row)).collect();
+        doomed.extend(more);
     }
     if let Some(id) = input.old.unlisted.first() {
         return draft.step(SubscriptionStep::ListRows(id.clone()));
@@ -105,7 +106,11 @@ pub(super) fn release(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> Subscr
 }
 
 /// Rows of practices that the key no longer reaches: no name leads to them any more, but the status knows their ids.
-fn unnamed(input: &SubscriptionInput<'_>, here: &RemoteId, rows: &dyn RemoteRows) -> Vec<RemoteRow> {
+fn unnamed<'a>(
+    input: &'a SubscriptionInput<'_>,
+    here: &'a RemoteId,
+    rows: &'a dyn RemoteRows,
+) -> impl Iterator<Item = RemoteRow> + 'a {
     let items = input.object.status.iter().flat_map(|status| &status.subscriptions);
     let lost = items.filter(|item| item.practice.as_deref().is_some_and(|name| rows.practice_key(name).is_none()));
     let there = lost.filter_map(|item| rows.row(&RemoteId::new(&item.remote_id)).map(|row| (item, row)));
@@ -114,7 +119,7 @@ fn unnamed(input: &SubscriptionInput<'_>, here: &RemoteId, rows: &dyn RemoteRows
             && *row.event == *item.event
             && !input.siblings.iter().any(|other| other.declares(item.practice.as_deref(), &row.key(), input.catalogue))
     });
-    ours.map(|(_, row)| row).collect()
+    ours.map(|(_, row)| row)
 }
 
 fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPlan {

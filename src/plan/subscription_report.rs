@@ -116,3 +116,88 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
     );
     Verdict::new(ConditionType::KnownEvents, Is::False, Reason::UnknownEvents, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::model::KnownEvent;
+    use jiff::Timestamp;
+
+    fn item(practice: Option<&str>) -> Item {
+        use crate::plan::pairs::ItemProblem;
+        let key = Err(ItemProblem { reason: ItemReason::Rejected, message: String::new() });
+        Item { practice: practice.map(Into::into), event: "patient_created".into(), key }
+    }
+
+    fn ready(report: &Report) -> (String, String, String) {
+        let conditions = report.conditions(&[], 1, Timestamp::UNIX_EPOCH);
+        let ready = conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        let progress = conditions.iter().map(|condition| condition.type_.as_str()).find(|kind| *kind != "Ready");
+        (format!("{}/{}", ready.status, ready.reason), progress.unwrap_or("at rest").to_owned(), ready.message.clone())
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_provider_said_and_what_to_do() {
+        for (status, says, remedy) in [
+            (MADE_OTHERWISE, "made a subscription for another practice", "check the event's name"),
+            (403, "(HTTP 403)", "have it granted by the provider"),
+            (422, "(HTTP 422)", "check the event's name"),
+        ] {
+            let at = Timestamp::UNIX_EPOCH;
+            let stored = Failure::refused(&item(Some("a")), Refusal { status, at }).stored();
+            assert_eq!((stored.practice.as_deref(), stored.event.as_str()), (Some("a"), "patient_created"));
+            assert!(stored.reason == "Rejected" && stored.message.contains(says), "{status}: {}", stored.message);
+            assert!(stored.message.contains(remedy), "{status}: {}", stored.message);
+        }
+    }
+
+    #[test]
+    fn an_object_at_rest_says_the_reason_of_its_failures_and_names_the_first() {
+        use ItemReason::{Contended, DeclaredElsewhere, Rejected, SwitchedOffRemotely};
+        let cases: [(&[ItemReason], &str); 8] = [
+            (&[SwitchedOffRemotely], "False/SwitchedOffRemotely"),
+            (&[DeclaredElsewhere, DeclaredElsewhere], "False/DeclaredElsewhere"),
+            (&[Contended], "False/Contended"),
+            (&[Rejected], "False/PartlyRejected"),
+            (&[Rejected, Rejected, Rejected], "False/Rejected"),
+            (&[Contended, Contended, Contended], "False/Contended"),
+            (&[Contended, Rejected], "False/PartlyRejected"),
+            (&[SwitchedOffRemotely, Rejected, Rejected], "False/Rejected"),
+        ];
+        for (reasons, says) in cases {
+            let fail = |reason: &ItemReason| Failure::new(&item(Some("a")), *reason, "because");
+            let failures: Vec<Failure> = reasons.iter().map(fail).collect();
+            let rest = if reasons.len() > 1 { " (status.failures names the others)" } else { "" };
+            let message = format!("patient_created of a: because{rest}");
+            assert_eq!(ready(&settled_report(3, &failures, Some("silent"))), (says.into(), "Stalled".into(), message));
+        }
+        let (says, progress, message) = ready(&settled_report(3, &[], Some("silent")));
+        assert_eq!([says.as_str(), &progress, &message], ["False/EndpointInactive", "Reconciling", "silent"]);
+        assert_eq!(ready(&settled_report(3, &[], None)).0, "True/InSync");
+        let of_the_account = [Failure::new(&item(None), Rejected, "because")];
+        assert_eq!(ready(&settled_report(1, &of_the_account, None)).2, "patient_created: because");
+    }
+
+    #[test]
+    fn events_are_known_by_name_and_type() {
+        let known =
+            KnownEvent { resource_type: "Patient".into(), event: "patient_created".into(), practice_scoped: true };
+        let catalogue = Catalogue { events: vec![known] };
+        for (resource_type, event, unknown) in [
+            (None, "patient_created", None),
+            (Some("Patient"), "patient_created", None),
+            (Some("Person"), "patient_created", Some("patient_created belongs to resourceType Patient, not Person.")),
+            (None, "patient_made", Some("patient_made (did you mean patient_created?).")),
+            (Some("Patient"), "zzz", Some("not in the provider's catalogue: zzz.")),
+        ] {
+            let spec = serde_json::json!({"endpointRef": {"name": "intake"}, "practices": ["a"],
+                "events": [{"resourceType": resource_type, "event": event}]});
+            let report = Report::ready(Reason::InSync, "")
+                .with(known_events(&serde_json::from_value(spec).unwrap(), &catalogue));
+            let conditions = report.conditions(&[], 1, Timestamp::UNIX_EPOCH);
+            let said = conditions.iter().find(|condition| condition.type_ == "KnownEvents").unwrap();
+            assert_eq!(said.status == "True", unknown.is_none(), "{resource_type:?} {event}: {}", said.message);
+            assert!(said.message.contains(unknown.unwrap_or_default()), "{}", said.message);
+        }
+    }
+}

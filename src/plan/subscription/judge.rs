@@ -101,7 +101,7 @@ impl Work<'_> {
                 }
                 let seen = self.rows.last_seen(self.remote_id, key);
                 if self.was_applied() && (seen.is_some() || self.was_there(item)) {
-                    found.loses(item.practice.as_deref(), seen.unwrap_or(self.input.last_alive));
+                    found.loses(item, seen.unwrap_or(self.input.last_alive));
                 }
                 let (endpoint, practice) = (self.remote_id.clone(), item.practice.clone());
                 found.creates.push(RowCall::Create { endpoint, key: key.clone(), practice, active });
@@ -138,7 +138,7 @@ impl Work<'_> {
         found.deletes.retain(|call| stuck(call).is_none());
     }
 
-    fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
+    pub(super) fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
         self.believed(self.input.memory.undeletable.get(id))
     }
 

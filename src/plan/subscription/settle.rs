@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::switched_off::Off;
-use super::work::{Found, LISTED, Work};
+use super::work::{Found, Work};
 use super::{EndpointLink, SubscriptionPlan, SubscriptionStep, count};
 use crate::api::condition::ItemReason;
 use crate::api::endpoint::Reactivation;
@@ -23,7 +23,7 @@ impl Work<'_> {
         status.active = Some(count(found.active));
         status.failed = Some(count(found.failures.len()));
         status.failures = found.failures.iter().chain(&found.informed).take(20).map(Failure::stored).collect();
-        status.subscriptions = if self.items.len() <= LISTED { found.present.clone() } else { Vec::new() };
+        status.subscriptions = found.present.clone().unwrap_or_default();
     }
 
     /// Nothing left to call: what is declared is what is applied, unless something is not yet taken back.

@@ -66,6 +66,10 @@ impl Work<'_> {
                 let Some(listed) = self.rows.listed_at(self.remote_id) else { continue };
                 let since = before.get(&row.id).copied().unwrap_or(listed);
                 seen.undeclared.insert(row.id.clone(), since);
+                // A refusal is believed for hours (rules.md *Outcomes*), and takes nothing from the pace of the others.
+                if self.undeletable(&row.id).is_some() {
+                    continue;
+                }
                 let (interval, now) = (self.input.observe_interval, self.input.now);
                 // Two good lists an interval apart. The rounds come a little earlier than that: then one is asked for.
                 stray.again(interval.saturating_sub(elapsed(since, now)));
@@ -113,8 +117,8 @@ impl Work<'_> {
             }
         }
         stray.again(self.input.observe_interval);
-        let named = (self.input.claimed)(Some(name), &row.key());
-        if !named && elapsed(since, self.input.now) >= self.input.timing.unreachable {
+        let kept = (self.input.claimed)(Some(name), &row.key()) || self.undeletable(&row.id).is_some();
+        if !kept && elapsed(since, self.input.now) >= self.input.timing.unreachable {
             let why = "the key has not reached its practice for a day";
             stray.prunes.push(RowCall::Prune { row, practice: Some(name.clone()), why });
         }

@@ -24,8 +24,11 @@ use crate::provider::model::{RemoteId, RemoteRow, RemoteRows, RowKey};
 /// From how many missing rows on a second look is wanted (rules.md *Absence*).
 const MANY_MISSING: usize = 10;
 
+/// Most lost pairs that an Event names.
+const NAMED: usize = 5;
+
 /// Most rows that the status lists.
-pub(super) const LISTED: usize = 100;
+const LISTED: usize = 100;
 
 /// One pass over the pairs of an object whose endpoint is usable.
 pub(super) struct Work<'a> {
@@ -43,8 +46,10 @@ pub(super) struct Found {
     pub(super) creates: Vec<RowCall>,
     pub(super) switches: Vec<RowCall>,
     pub(super) deletes: Vec<RowCall>,
-    pub(super) lost: usize,
-    pub(super) present: Vec<SubscriptionItem>,
+    /// What is lost, in words.
+    pub(super) lost: Vec<String>,
+    /// What is there; `None` where the pairs are too many to be listed.
+    pub(super) present: Option<Vec<SubscriptionItem>>,
     pub(super) active: usize,
     pub(super) present_count: usize,
     pub(super) failures: Vec<Failure>,
@@ -67,8 +72,8 @@ impl Found {
     pub(super) fn here(&mut self, item: &Item, row: &RemoteRow) {
         self.present_count += 1;
         self.active += usize::from(row.active);
-        if self.present.len() < LISTED {
-            self.present.push(SubscriptionItem {
+        if let Some(present) = &mut self.present {
+            present.push(SubscriptionItem {
                 practice: item.practice.as_deref().map(str::to_owned),
                 event: item.event.to_string(),
                 remote_id: row.id.as_str().to_owned(),
@@ -78,20 +83,21 @@ impl Found {
     }
 
     /// A declared pair that had a row and has none.
-    pub(super) fn loses(&mut self, practice: Option<&str>, from: Timestamp) {
-        self.lost += 1;
+    pub(super) fn loses(&mut self, item: &Item, from: Timestamp) {
+        self.lost.push(format!("{}{}", item.event, of(item.practice.as_deref())));
         let cause = GapCause::SubscriptionsMissing;
         let place = self.losses.iter().position(|loss| loss.cause == cause).unwrap_or_else(|| {
             self.losses.push(Loss { cause, from, to: None, practices: Some(BTreeSet::new()), pairs: 0 });
             self.losses.len() - 1
         });
-        self.losses[place].add(practice, from);
+        self.losses[place].add(item.practice.as_deref(), from);
     }
 }
 
 impl Work<'_> {
     pub(super) fn plan(&self, mut draft: Draft<'_>) -> SubscriptionPlan {
-        let mut found = Found::default();
+        let present = (self.items.len() <= LISTED).then(Vec::new);
+        let mut found = Found { present, ..Found::default() };
         let mut seen = self.input.memory.seen.clone();
         for item in self.items {
             self.judge(item, &mut found);
@@ -141,9 +147,7 @@ impl Work<'_> {
                     return plan;
                 }
             };
-            if found.lost > 0 {
-                draft.notes.push(missing(&found.creates, found.lost));
-            }
+            draft.notes.extend(missing(&found.lost));
             let mut plan = draft.calls(working, found.creates);
             plan.missing_since = missing_since;
             return plan;
@@ -183,14 +187,12 @@ impl Work<'_> {
 
     /// rules.md *Suspend and Observe*: what would be done, in the order in which it would.
     fn words(&self, draft: Draft<'_>, found: Found, stray: Stray) -> SubscriptionPlan {
-        let whose =
-            |practice: &Option<Arc<str>>| practice.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         let name = |key: &RowKey| {
             let practice = key.practice.as_deref().and_then(|key| self.rows.practice_name(key));
-            format!("{}{}", key.event, whose(&practice))
+            format!("{}{}", key.event, of(practice.as_deref()))
         };
         let line = |call: &RowCall| match call {
-            RowCall::Create { key, practice, .. } => format!("create {}{}", key.event, whose(practice)),
+            RowCall::Create { key, practice, .. } => format!("create {}{}", key.event, of(practice.as_deref())),
             RowCall::Move { row, to, .. } => {
                 format!("move {} (subscription {}) to endpoint {to}", name(&row.key()), row.id)
             }
@@ -222,8 +224,8 @@ impl Work<'_> {
 
     /// rules.md *Absence*: all rows of an endpoint, or ten or more, are made again only after a second good list.
     fn second_look(&self, found: &Found) -> SecondLook {
-        let all = found.lost > 1 && found.present_count == 0;
-        if found.lost < MANY_MISSING && !all {
+        let all = found.lost.len() > 1 && found.present_count == 0;
+        if found.lost.len() < MANY_MISSING && !all {
             return SecondLook::Go;
         }
         let Some(listed) = self.rows.listed_at(self.remote_id) else { return SecondLook::List { since: None } };
@@ -246,15 +248,14 @@ enum SecondLook {
 }
 
 /// Names what was lost, as far as it can be named shortly.
-fn missing(creates: &[RowCall], lost: usize) -> Note {
-    let named = creates.iter().filter_map(|call| match call {
-        RowCall::Create { key, practice, .. } => {
-            Some(practice.as_ref().map_or_else(|| key.event.to_string(), |name| format!("{} of {name}", key.event)))
-        }
-        _ => None,
-    });
-    let names = named.take(5).collect::<Vec<_>>().join(", ");
-    let more = if lost > 5 { format!(" and {} more", lost - 5) } else { String::new() };
-    let text = format!("subscriptions were deleted at the provider: {names}{more}; creating them again");
-    Note::warning("SubscriptionMissing", "Repair", text)
+fn missing(lost: &[String]) -> Option<Note> {
+    let (named, more) = lost.split_at_checked(NAMED).unwrap_or((lost, &[]));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let text = format!("subscriptions were deleted at the provider: {}{more}; creating them again", named.join(", "));
+    (!lost.is_empty()).then(|| Note::warning("SubscriptionMissing", "Repair", text))
+}
+
+/// The end of a pair's name.
+fn of(practice: Option<&str>) -> String {
+    practice.map(|name| format!(" of {name}")).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use super::realm::*;
 use crate::api::endpoint::Reactivation;
 use crate::api::subscription::EventSpec;
 use crate::plan::AccountView;
-use crate::plan::row_calls::BATCH;
+use crate::plan::row_calls::{BATCH, RowCall};
 use crate::plan::subscription::{EndpointLink, SubscriptionStep};
 use crate::provider::model::RowCreateState;
 
@@ -170,7 +170,8 @@ fn lost_answers_are_looked_for() {
     let fresh = subscription.acknowledge();
     subscription.rows.states.insert(fresh[0].clone(), RowCreateState::Uncertain { look_after: at(NOW + 30) });
     let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
-    assert_eq!((calls.len(), calls[0].key()), (1, fresh[1].clone()), "the other is made meanwhile");
+    assert_eq!(calls.len(), 1);
+    assert!(matches!(&calls[0], RowCall::Create { key, .. } if *key == fresh[1]), "the other is made meanwhile");
     subscription.rows.states.insert(fresh[1].clone(), RowCreateState::InFlight);
     let plan = subscription.plan();
     assert_eq!((plan.step, plan.again.map(|wait| wait.as_secs())), (SubscriptionStep::Rest, Some(30)));

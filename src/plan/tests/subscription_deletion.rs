@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::fixtures::*;
 use super::realm::*;
-use crate::plan::AccountView;
 use crate::plan::subscription::{EndpointLink, SubscriptionStep};
+use crate::plan::{AccountPolicy, AccountView};
 
 fn going() -> Subscription {
     let mut subscription = Subscription::settled(&["a", "b"], &["patient_created"]);
@@ -144,4 +144,119 @@ fn rows_of_a_practice_that_the_key_no_longer_reaches_are_found_by_their_ids() {
     subscription.rows.practices = Some(vec!["a".into()]);
     let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
     assert_eq!(calls.len(), 2, "both its rows go");
+}
+
+#[test]
+fn rows_are_left_behind_only_where_somebody_said_so() {
+    let policy = |observe, orphan, releasing| AccountPolicy { observe, orphan, releasing };
+    let gone = || AccountView::Unavailable { long: true };
+    let key_only = || AccountView::DeletesOnly("its Secret is gone".into());
+    let cases = [
+        ("Delete", false, policy(false, false, false), ready(), None),
+        ("Delete", false, policy(false, true, false), ready(), None),
+        ("Delete", false, policy(false, true, false), key_only(), None),
+        ("Delete", false, policy(false, false, false), gone(), None),
+        (
+            "Delete",
+            false,
+            policy(false, true, false),
+            gone(),
+            Some("the account's deletionPolicy is Orphan, and it cannot be used"),
+        ),
+        ("Orphan", false, policy(false, false, false), ready(), Some("deletionPolicy: Orphan")),
+        ("Delete", false, policy(true, false, false), ready(), Some("the account's managementPolicy is Observe")),
+        (
+            "Delete",
+            false,
+            policy(false, true, true),
+            ready(),
+            Some("the account is being deleted with deletionPolicy: Orphan"),
+        ),
+        (
+            "Delete",
+            true,
+            policy(false, false, false),
+            ready(),
+            Some("the definition of this kind is being removed from the cluster"),
+        ),
+    ];
+    for (own, definition_going, policy, account, left_behind) in cases {
+        let mut subscription = going();
+        subscription.spec(json!({"deletionPolicy": own}));
+        subscription.memory.definition_going = definition_going;
+        (subscription.policy, subscription.account) = (policy, account);
+        let plan = subscription.plan();
+        let said: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
+        let words = left_behind.map(|why| format!("remote subscriptions 100, 101 stay at the provider ({why})"));
+        assert_eq!(said, words.as_deref().into_iter().collect::<Vec<_>>(), "{own} {policy:?}");
+        assert_eq!(plan.step == SubscriptionStep::RemoveFinalizer, left_behind.is_some(), "{own} {policy:?}");
+    }
+}
+
+#[test]
+fn twenty_ids_that_stay_are_named_and_the_others_are_counted() {
+    let ids: Vec<String> = (1..=20).map(|id| id.to_string()).collect();
+    for (rows, text) in [
+        (0, "the remote subscriptions stay".to_owned()),
+        (20, format!("remote subscriptions {} stay", ids.join(", "))),
+        (23, format!("remote subscriptions {} and 3 more stay", ids.join(", "))),
+    ] {
+        let mut subscription = going();
+        subscription.spec(json!({"deletionPolicy": "Orphan"}));
+        let item = |id| json!({"practice": "a", "event": "patient_created", "remoteId": id, "active": true});
+        let named = json!({"subscriptions": (1..=rows).map(|id| item(id.to_string())).collect::<Vec<_>>()});
+        subscription.object.status = Some(changed(subscription.object.status.unwrap(), named));
+        assert_eq!(subscription.plan().notes[0].text, format!("{text} at the provider (deletionPolicy: Orphan)"));
+    }
+}
+
+#[test]
+fn an_account_that_goes_by_orphan_lets_go_of_what_is_not_deleted_itself() {
+    let mut subscription = Subscription::settled(&["a"], &["patient_created"]);
+    subscription.policy = AccountPolicy { observe: false, orphan: true, releasing: true };
+    let plan = subscription.plan();
+    assert_eq!((plan.step, plan.notes[0].reason), (SubscriptionStep::RemoveFinalizer, "Orphaned"));
+    subscription.object.metadata.finalizers = Some(vec!["example.com/of-another".into()]);
+    assert_eq!(subscription.says(), "False/AccountNotFound");
+}
+
+#[test]
+fn an_id_in_the_status_is_deleted_only_while_it_is_still_what_it_says() {
+    use crate::provider::model::RemoteRow;
+    type Change = fn(&mut RemoteRow);
+    let cases: [(Change, bool, usize); 4] = [
+        (|_| (), false, 2),
+        (|row| row.endpoint = id("9"), false, 1),
+        (|row| row.event = "appointment_insertion".into(), false, 1),
+        (|_| (), true, 1),
+    ];
+    for (place, (change, declared, deletes)) in cases.into_iter().enumerate() {
+        let mut subscription = going();
+        subscription.rows.practices = Some(vec!["a".into()]);
+        change(subscription.rows.rows.iter_mut().find(|row| row.practice.as_deref() == Some("#b")).unwrap());
+        if declared {
+            subscription.siblings = vec![(declaring("other", &["b"], &["patient_created"]), false)];
+        }
+        let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+        assert_eq!(calls.len(), deletes, "case {place}");
+    }
+}
+
+#[test]
+fn a_row_that_its_name_and_its_id_lead_to_is_deleted_once() {
+    let mut subscription = going();
+    subscription.rows.practices = Some(vec!["a".into()]);
+    subscription.rows.former = vec!["b".into()];
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 2, "{calls:?}");
+}
+
+#[test]
+fn rows_that_others_declare_where_it_was_before_stay_there() {
+    let mut subscription = going();
+    let rows = std::mem::take(&mut subscription.rows.rows);
+    subscription.moves_to("8", rows, true);
+    subscription.old.rows[0].declared_there = true;
+    let SubscriptionStep::Calls(calls) = subscription.step() else { panic!() };
+    assert_eq!(calls.len(), 1);
 }

@@ -101,3 +101,24 @@ fn rows_that_were_flipped_with_their_endpoint_follow_it() {
     subscription.link = link(false, Reactivation::Auto);
     assert!(matches!(subscription.step(), SubscriptionStep::Calls(_)), "at once");
 }
+
+#[test]
+fn under_an_endpoint_that_is_off_as_declared_rows_that_were_switched_off_say_so() {
+    let mut subscription = Subscription::settled(&["a"], &["patient_created"]);
+    subscription.rows.rows[0].active = false;
+    let reactivation = Reactivation::Auto;
+    let silent = Some("switched off by its spec");
+    subscription.link = EndpointLink::Usable { remote_id: id("7"), silent, off_remotely: false, reactivation };
+    assert_eq!(subscription.says(), "False/SwitchedOffRemotely");
+}
+
+#[test]
+fn what_was_switched_off_hides_no_refusal() {
+    let mut subscription = Subscription::settled(&["a", "b"], &["patient_created"]);
+    subscription.rows.rows[0].active = false;
+    subscription.rows.rows.remove(1);
+    subscription.memory.refused.insert(row("x", "7", "b", "patient_created").key(), refusal(422));
+    let plan = subscription.plan();
+    assert_eq!(said(&plan.status.conditions, "Stalled"), "True/Rejected", "of two");
+    assert_eq!(plan.again.map(|again| again.as_secs()), Some(600), "then it is switched on");
+}

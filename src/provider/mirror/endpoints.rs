@@ -21,7 +21,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct UrlState {
+pub(super) struct UrlState {
     posts: u32,
     doubt: Option<Doubt>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Endpoints {
     /// Our last write to an id, also to one that has gone.
     stamps: HashMap<RemoteId, Seq>,
     writes: HashMap<RemoteId, u32>,
-    urls: HashMap<String, UrlState>,
+    pub(super) urls: HashMap<String, UrlState>,
     /// Ids whose DELETE was answered with success: their absence is our own doing.
     pub(super) deleted: HashSet<RemoteId>,
     /// The ids of the last good list.

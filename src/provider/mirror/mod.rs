@@ -31,6 +31,8 @@ mod reads_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod world_tests;
+#[cfg(test)]
 mod writes_tests;
 
 use std::collections::HashSet;

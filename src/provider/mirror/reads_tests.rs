@@ -284,3 +284,36 @@ fn states_of_creation_are_told_per_url() {
     mirror.endpoint_create_failed(one);
     assert_eq!(mirror.endpoint_create_state(one), CreateState::Free);
 }
+
+#[test]
+fn rows_come_lowest_id_first_in_whatever_order_they_were_listed() {
+    for order in [["9", "10", "100"], ["100", "9", "10"], ["10", "100", "9"], ["9", "100", "10"]] {
+        let mut mirror = Mirror::new();
+        list_rows(&mut mirror, "1", 0, &order.map(|number| row(number, "1", "a")));
+        assert_eq!(numbers(&mirror.rows(&id("1"), &key("a"))), ["9", "10", "100"], "{order:?}");
+    }
+}
+
+#[test]
+fn a_list_that_shows_what_was_known_wakes_nobody() {
+    let mut mirror = Mirror::new();
+    let rows = [row("10", "1", "a"), row("11", "1", "b")];
+    list_rows(&mut mirror, "1", 0, &rows);
+    let started = mirror.tick();
+    assert!(mirror.apply_rows(&RowScope::Endpoint(id("1")), started, time(1), &rows).is_empty());
+    let started = mirror.tick();
+    let off = [RemoteRow { active: false, ..row("10", "1", "a") }, row("11", "1", "b")];
+    let changes = mirror.apply_rows(&RowScope::Endpoint(id("1")), started, time(2), &off);
+    assert_eq!(changes.pairs, HashSet::from([(id("1"), key("a"))]));
+}
+
+#[test]
+fn a_list_of_the_account_takes_rows_from_every_endpoint() {
+    let mut mirror = Mirror::new();
+    let started = mirror.tick();
+    mirror.apply_rows(&RowScope::Account, started, time(0), &[row("10", "1", "a"), row("11", "2", "a")]);
+    let started = mirror.tick();
+    let changes = mirror.apply_rows(&RowScope::Account, started, time(1), &[]);
+    assert_eq!(changes.pairs, HashSet::from([(id("1"), key("a")), (id("2"), key("a"))]));
+    assert!(mirror.row(&id("10")).is_none() && mirror.row(&id("11")).is_none());
+}

@@ -118,7 +118,7 @@ impl Rows {
                 remembered || !state.is_settled() || state.stamp >= info.started
             });
             // Room for every pair that was ever made is not needed any more.
-            states.shrink_to(states.len() * 2);
+            states.shrink_to_fit();
             target.states = states;
         }
         for pair in certain {

@@ -1,13 +1,11 @@
 //! What our own writes, and answers that were lost, do to what is known.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::tests::{absence, id, ids, key, list_endpoints, list_practices, list_rows, remote, row, time};
-use super::{CreateState, Failure, Mirror, RowCounts, World};
+use super::tests::{id, ids, key, list_endpoints, list_rows, remote, row, time};
+use super::{CreateState, Failure, Mirror, RowCounts};
 use crate::provider::model::{RemoteEndpoint, RemoteRow, RowScope};
 
 const THIRTY: Timestamp = Timestamp::constant(30, 0);
@@ -221,66 +219,94 @@ fn a_lost_answer_about_a_url_is_settled_by_a_list_that_began_after_it() {
 }
 
 #[test]
-fn an_absence_that_no_object_holds_is_forgotten_after_eight_lists() {
+fn what_was_deleted_is_not_brought_back_by_the_second_of_two_early_lists() {
     let mut mirror = Mirror::new();
-    mirror.set_expectations(ids(&["1"]), Vec::new());
-    list_endpoints(&mut mirror, 0, &["1", "2", "3"]);
-    mirror.set_expectations(ids(&["1", "3"]), Vec::new());
-    for at in 1..=8 {
-        let changes = list_endpoints(&mut mirror, at, &["1"]);
-        assert_eq!(changes.endpoints.contains(&id("3")), at == 1, "it is news once");
+    list_endpoints(&mut mirror, 0, &["1", "2"]);
+    let (first, second) = (mirror.tick(), mirror.tick());
+    mirror.begin_endpoint_write(&id("1"));
+    mirror.endpoint_deleted(&id("1"));
+    mirror.apply_endpoints(first, time(1), &[remote("1"), remote("2")], Some(&[]));
+    mirror.apply_endpoints(second, time(2), &[remote("1"), remote("2")], Some(&[]));
+    assert!(mirror.endpoint(&id("1")).is_none());
+}
+
+#[test]
+fn an_endpoint_that_moves_twice_is_found_under_its_last_url_only() {
+    let mut mirror = Mirror::new();
+    list_endpoints(&mut mirror, 0, &["1"]);
+    for name in ["a", "b"] {
+        mirror.begin_endpoint_write(&id("1"));
+        mirror.endpoint_patched(RemoteEndpoint { target_url: format!("https://example.org/{name}"), ..remote("1") });
     }
-    assert_eq!(absence(&mirror, "2").0, 8);
-    list_endpoints(&mut mirror, 9, &["1"]);
-    assert_eq!(mirror.absence(&id("2")), None);
-    assert_eq!(absence(&mirror, "3").0, 9);
+    let found = |name: &str| mirror.endpoints_with_url(&format!("https://example.org/{name}")).count();
+    assert_eq!((found("1"), found("a"), found("b")), (0, 0, 1));
 }
 
 #[test]
-fn a_suspect_world_is_held_and_then_the_practices_decide() {
-    let mut mirror = Mirror::holding(Duration::from_secs(100));
-    mirror.set_expectations(ids(&["1", "2"]), vec![Arc::from("7")]);
-    list_endpoints(&mut mirror, 0, &["1", "2"]);
-    let round = |mirror: &mut Mirror, at: i64| {
-        list_endpoints(mirror, at, &[]);
-        list_practices(mirror, at, &["7"]);
-        (mirror.world(), mirror.suspect_since())
-    };
-    assert_eq!(round(&mut mirror, 10), (World::Suspect, Some(time(10))));
-    assert_eq!(round(&mut mirror, 109), (World::Suspect, Some(time(10))));
-    assert_eq!(round(&mut mirror, 110), (World::Trusted, None));
-    assert_eq!(round(&mut mirror, 120), (World::Trusted, None), "what was given up makes it suspect no more");
-    let mut default = Mirror::new();
-    default.set_expectations(ids(&["1", "2"]), vec![Arc::from("7")]);
-    list_endpoints(&mut default, 0, &["1", "2"]);
-    assert_eq!(round(&mut default, 10).0, World::Suspect);
-    assert_eq!(round(&mut default, 10 + 1799).0, World::Suspect);
-    assert_eq!(round(&mut default, 10 + 1800).0, World::Trusted);
-}
-
-#[test]
-fn a_person_may_accept_what_the_key_shows_now() {
+fn no_list_judges_an_endpoint_while_one_of_two_writes_has_no_answer() {
     let mut mirror = Mirror::new();
-    mirror.set_expectations(ids(&["1", "2"]), vec![Arc::from("7")]);
-    list_endpoints(&mut mirror, 0, &["1", "2"]);
-    list_endpoints(&mut mirror, 10, &["8"]);
-    assert_eq!((mirror.world(), absence(&mirror, "1")), (World::Suspect, (1, false, None)));
-    assert!(mirror.accept_world(true).world);
-    assert_eq!((mirror.world(), absence(&mirror, "1")), (World::Trusted, (1, true, Some(1))));
-    assert!(mirror.accept_world(true).is_empty());
-    assert!(!mirror.accept_world(false).world, "what was accepted stays so");
-    list_endpoints(&mut mirror, 20, &["8"]);
-    assert_eq!(mirror.world(), World::Trusted, "8 is of the world that was accepted");
-    list_endpoints(&mut mirror, 30, &["9"]);
-    assert_ne!(mirror.world(), World::Trusted, "and this is yet another one");
+    list_endpoints(&mut mirror, 0, &["1"]);
+    mirror.begin_endpoint_write(&id("1"));
+    mirror.begin_endpoint_write(&id("1"));
+    mirror.endpoint_write_failed(&id("1"));
+    list_endpoints(&mut mirror, 1, &[]);
+    assert!(mirror.endpoint(&id("1")).is_some());
+    mirror.endpoint_write_failed(&id("1"));
+    list_endpoints(&mut mirror, 2, &[]);
+    assert!(mirror.endpoint(&id("1")).is_none());
+}
+
+/// A mirror lives for months: what only a list under way could show again is forgotten when none is.
+#[test]
+fn nothing_is_remembered_for_longer_than_it_can_matter() {
+    let mut mirror = Mirror::new();
+    list_rows(&mut mirror, "1", 0, &[row("10", "1", "a"), row("11", "1", "b")]);
+    mirror.begin_row_write(&id("10"), None);
+    mirror.row_deleted(&id("10"));
+    assert!(mirror.rows.graves.is_empty(), "no list is under way");
+    let early = mirror.tick();
+    assert!(mirror.now() >= early);
+    mirror.begin_row_write(&id("11"), None);
+    mirror.row_deleted(&id("11"));
+    assert_eq!(mirror.rows.graves.len(), 1, "one is");
+    mirror.list_failed(early);
+    list_rows(&mut mirror, "2", 1, &[]);
+    assert!(mirror.rows.graves.is_empty(), "and has failed");
+    let url = "https://example.org/1";
+    mirror.begin_endpoint_create(url);
+    mirror.endpoint_create_uncertain(url, THIRTY);
+    list_endpoints(&mut mirror, 30, &[]);
+    assert!(mirror.endpoints.urls.is_empty());
 }
 
 #[test]
-fn a_list_of_practices_is_asked_for_only_where_it_could_bear_witness() {
+fn what_we_deleted_is_missing_since_the_first_list_that_began_after_that() {
     let mut mirror = Mirror::new();
-    mirror.set_expectations(ids(&["1"]), Vec::new());
-    assert!(!mirror.wants_sample_witness(&[]), "there is no sample");
-    mirror.set_expectations(ids(&["1"]), vec![Arc::from("7")]);
-    assert!(mirror.wants_sample_witness(&[]));
-    assert!(!mirror.wants_sample_witness(&[remote("1")]), "the endpoint is witness enough");
+    list_rows(&mut mirror, "1", 10, &[row("10", "1", "a")]);
+    let early = mirror.tick();
+    mirror.begin_row_write(&id("10"), None);
+    mirror.row_deleted(&id("10"));
+    rows_until(&mut mirror, early, 15, &[]);
+    list_rows(&mut mirror, "1", 20, &[]);
+    list_rows(&mut mirror, "1", 30, &[]);
+    assert_eq!(mirror.missing_since(&id("1"), &key("a")), Some(time(20)));
+}
+
+#[test]
+fn a_row_that_no_list_has_shown_is_known_by_the_answer_of_a_patch() {
+    let mut mirror = Mirror::new();
+    mirror.begin_row_write(&id("10"), None);
+    mirror.row_patched(&row("10", "1", "a"));
+    assert_eq!(mirror.row(&id("10")), Some(row("10", "1", "a")));
+}
+
+#[test]
+fn a_post_under_way_outlives_its_endpoint() {
+    let mut mirror = Mirror::new();
+    list_endpoints(&mut mirror, 0, &["1", "2"]);
+    list_rows(&mut mirror, "1", 0, &[]);
+    assert!(mirror.begin_row_create(&id("1"), &key("a")));
+    mirror.begin_endpoint_write(&id("1"));
+    mirror.endpoint_deleted(&id("1"));
+    assert_eq!(mirror.row_create_state(&id("1"), &key("a")), CreateState::InFlight);
 }
