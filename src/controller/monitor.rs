@@ -150,10 +150,11 @@ fn tell(
             handle.poll.notify_one();
         }
     }
+    let Some(members) = &plan.members else { return };
     let expected = context.monitor_cache.count(found_by::account(&account.0, &account.1));
     let percent = context.account_cache.get(&account.0, &account.1).map_or(100, |account| account.spec.outage_percent);
     let uid = object.uid().unwrap_or_default();
-    if context.outages.tell(account, &uid, plan.members.clone(), (expected, percent), Timestamp::now()) {
+    if context.outages.tell(account, &uid, members.clone(), (expected, percent), Timestamp::now()) {
         wakes::outage(context, account);
     }
 }

@@ -55,11 +55,17 @@ impl Outages {
         let mut all = lock(&self.0);
         let of_account = all.entry(account.clone()).or_default();
         let known = of_account.members.len();
-        if of_account.members.get(monitor) == Some(&members) {
+        let before = of_account.members.get(monitor);
+        if before == Some(&members) {
             return false;
         }
+        let bad = |members: &[(Arc<str>, Member)]| members.iter().filter_map(|(_, member)| member.bad_since).max();
+        let more = bad(&members) > before.and_then(|before| bad(before));
         of_account.members.insert(monitor.to_owned(), members);
-        if of_account.members.len() < expected.max(known) {
+        // Only who goes bad can begin an outage, and thousands open and close every day.
+        let complete = of_account.members.len() >= expected;
+        let decides = of_account.from.is_some() || more || known < expected;
+        if !complete || !decides {
             return false;
         }
         let mut practices: HashMap<&str, Member> = HashMap::new();

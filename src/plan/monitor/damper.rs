@@ -132,6 +132,8 @@ impl Damper {
                 self.turn(false, now);
             }
             Some((true, _)) if seen == Seen::Good => self.hidden = false,
+            // A time that the provider takes back at night, say: neither good nor to be called bad before it is open.
+            Some((true, _)) if seen == Seen::Bad => self.hidden = true,
             Some((true, _)) => {}
             Some((false, _)) => self.while_bad(seen, counts, good_for, recover, now),
         }

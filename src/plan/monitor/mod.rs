@@ -92,8 +92,8 @@ pub struct MonitorPlan {
     pub wants_syncs: bool,
     /// Whether the places of practices are needed and not known.
     pub wants_places: bool,
-    /// How each practice, by its key, counts for an outage of the account.
-    pub members: Vec<(Arc<str>, Member)>,
+    /// How each practice, by its key, counts for an outage of the account; `None`: nothing has been looked at yet.
+    pub members: Option<Vec<(Arc<str>, Member)>>,
     /// How long ago each direction last worked, at the practice where that is longest ago.
     pub ages: [Option<Age>; 2],
     /// Whether a practice whose verdict is bad is open, or any if none is bad; `None`: none is judged.
@@ -184,7 +184,7 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
 /// No verdict can be given on anything.
 fn stop(input: &MonitorInput<'_>, memory: &mut MonitorMemory, report: Report) -> MonitorPlan {
     memory.hide(input.now);
-    report::nothing(input, report)
+    MonitorPlan { members: Some(Vec::new()), ..report::nothing(input, report) }
 }
 
 /// Something must come in before anything can be judged. A new process leaves what stands there as it is.
@@ -193,7 +193,8 @@ fn wait(input: &MonitorInput<'_>, memory: &mut MonitorMemory, what: &str) -> Mon
     if stored.is_some_and(|status| Some(status.observed_generation) == input.object.metadata.generation) {
         return MonitorPlan::default();
     }
-    stop(input, memory, Report::unknown(Reason::Progressing, format!("waiting for {what}")))
+    let said = stop(input, memory, Report::unknown(Reason::Progressing, format!("waiting for {what}")));
+    MonitorPlan { members: None, ..said }
 }
 
 /// The practices that the monitor watches.
@@ -305,13 +306,14 @@ fn measure(
         (false, true) => Some(bad.any(|judged| is_open(&judged))),
         (false, false) => Some(judged.iter().any(|judged| is_open(&judged))),
     };
-    plan.members = judged
+    let members = judged
         .iter()
         .map(|judged| {
             let member = Member { open: judged.view.office == Office::Open, bad_since: judged.view.fell() };
             (judged.key.clone(), member)
         })
         .collect();
+    plan.members = Some(members);
     for way in Way::BOTH.into_iter().filter(|way| rules.stale_after[*way as usize].is_some()) {
         let ages = judged.iter().filter_map(|judged| Some(memory.get(&judged.key)?.age(way)));
         let oldest = ages.reduce(|one, two| Age {

@@ -219,7 +219,7 @@ impl Practice {
 
     fn say(&mut self, way: Way, stale_after: Duration, rules: &Rules, look: &Look<'_>, office: Office) -> Word {
         let place = way as usize;
-        let standing = |tracks: &[Track; 2]| tracks[place].standing(stale_after, rules.confirm);
+        let standing = |tracks: &[Track; 2]| tracks[place].standing(stale_after, rules.confirm, office == Office::Open);
         let worst = self.tracks.iter().map(|(id, tracks)| (standing(tracks), id)).min();
         let seen = match worst.as_ref().map(|(standing, _)| *standing) {
             _ if look.blind.is_some() => Seen::Nothing,

@@ -75,9 +75,9 @@ impl Track {
         }
     }
 
-    /// How it stands.
-    pub fn standing(&self, stale_after: Duration, confirm: Duration) -> Standing {
-        if self.good.is_some() && self.open >= stale_after {
+    /// How it stands; `counts`: open time goes on, so that what reaches the limit is about to be past it.
+    pub fn standing(&self, stale_after: Duration, confirm: Duration, counts: bool) -> Standing {
+        if self.good.is_some() && (self.open > stale_after || self.open == stale_after && counts) {
             Standing::Stale
         } else if self.red_at.is_some() {
             if self.red >= confirm { Standing::Red } else { Standing::Doubtful }

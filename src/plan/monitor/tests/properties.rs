@@ -36,7 +36,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         4 => (1_i64..25).prop_map(Trouble::Flaps),
         1 => Just(Trouble::NoPolls),
         1 => Just(Trouble::ProviderDown),
-        1 => (-90_i64..90).prop_map(Trouble::Clock),
+        4 => (-240_i64..90).prop_map(Trouble::Clock),
         1 => Just(Trouble::Gone),
         1 => Just(Trouble::Null),
         1 => Just(Trouble::Epoch),
@@ -146,6 +146,26 @@ proptest! {
             }
         }
     }
+}
+
+/// At night the provider takes its last time back. It says so in the morning, once the opening is over.
+#[test]
+fn what_turns_bad_at_night_is_said_in_the_morning() {
+    let incident = ("2026-03-05 20:00", "2026-03-06 10:00", Trouble::Clock(-300));
+    let until_thursday = |at: DateTime| at.date().day() == 5 && at.hour() < 18;
+    let mut clinic = Clinic::new("UTC", Some(HOURS), rules(60, 60), until_thursday).with(&[incident]);
+    let lines = clinic.diary("2026-03-05 10:00", "2026-03-06 10:00");
+    let of_read: Vec<&str> = lines.iter().filter(|line| line.contains("read")).map(|line| &line[12..]).collect();
+    assert_eq!(
+        of_read,
+        [
+            "05 10:00  read  True Green (Open)",
+            "05 20:00  read  Unknown OfficeClosed (Closed)",
+            "06 08:00  read  Unknown CatchingUp (Opening)",
+            "06 08:20  read  False Stale (Open)",
+        ],
+        "{lines:?}"
+    );
 }
 
 /// Flapping is over after half an hour without anything bad, and not before.
