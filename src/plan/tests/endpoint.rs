@@ -130,6 +130,8 @@ fn absence_takes_two_lists_a_gap_and_a_witness() {
     assert_eq!((plan.step, &plan.status.remote_id), (EndpointStep::Acknowledge, &None));
     assert!(plan.status.pending_create.is_some());
     assert_eq!(plan.notes[0].reason, "RemoteMissing");
+    endpoint.remote.absence = absent(3, 310, true);
+    assert_eq!(endpoint.step(), EndpointStep::Acknowledge, "one more list is no less proof");
 }
 
 #[test]
