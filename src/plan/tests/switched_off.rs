@@ -88,6 +88,81 @@ fn rows_are_switched_on_again_by_the_policy_of_their_endpoint() {
     assert_eq!(said(&plan.status.conditions, "Stalled"), "True/SwitchedOffRemotely");
 }
 
+/// A hundred rows that were switched off while their endpoint was on, at the time of the first attempt.
+fn many_off() -> Subscription {
+    let names: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
+    let mut subscription =
+        Subscription::new(&names.iter().map(String::as_str).collect::<Vec<_>>(), &["patient_created"]);
+    subscription.rows.practices = Some(names);
+    subscription.acknowledge();
+    subscription.obey();
+    subscription.rows.rows.iter_mut().for_each(|row| row.active = false);
+    let plan = subscription.plan();
+    subscription.memory.seen = plan.seen.unwrap();
+    subscription.object.status = Some(plan.status);
+    subscription.now = NOW + 600;
+    subscription
+}
+
+/// One batch, of which the provider answers the first so many, and switches them on or only says so.
+fn attempt(subscription: &mut Subscription, answered: usize, truly: bool) -> usize {
+    let plan = subscription.plan();
+    subscription.memory.seen = plan.seen.unwrap();
+    let SubscriptionStep::Calls(calls) = plan.step else {
+        subscription.object.status = Some(plan.status);
+        return 0;
+    };
+    for call in calls.iter().take(answered) {
+        let RowCall::Switch { row, why: SwitchCause::Reactivation, active: true, .. } = call else {
+            panic!("{call:?}")
+        };
+        subscription.memory.reactivated.insert(row.id.clone(), at(subscription.now));
+        if truly {
+            subscription.call(call);
+        }
+    }
+    subscription.now += 20;
+    // Counters are written while it works, too.
+    subscription.object.status = Some(plan.status);
+    calls.len()
+}
+
+#[test]
+fn an_attempt_reaches_all_rows_however_many_batches_it_takes_and_whatever_cuts_one_short() {
+    let mut subscription = many_off();
+    assert_eq!(attempt(&mut subscription, 10, true), 64, "an outage lets only ten through");
+    assert_eq!(attempt(&mut subscription, 64, true), 64);
+    assert_eq!(attempt(&mut subscription, 64, true), 26, "none of them waits for the second pause");
+    let plan = subscription.plan();
+    assert_eq!((plan.step, said(&plan.status.conditions, "Ready").as_str()), (SubscriptionStep::Rest, "True/InSync"));
+    assert_eq!(plan.status.reactivation.unwrap().attempts, 1, "one attempt");
+}
+
+#[test]
+fn rows_that_stay_off_although_the_provider_says_otherwise_wait_for_the_next_pause() {
+    let mut subscription = many_off();
+    assert_eq!(attempt(&mut subscription, 64, false), 64);
+    assert_eq!(attempt(&mut subscription, 64, true), 36);
+    assert_eq!(attempt(&mut subscription, 0, false), 0);
+    let plan = subscription.plan();
+    assert_eq!(plan.status.reactivation.as_ref().map(|count| count.attempts), Some(1));
+    assert_eq!(plan.again.map(|again| again.as_secs()), Some(3600 - 40));
+    subscription.now = NOW + 600 + 3600;
+    assert_eq!(attempt(&mut subscription, 64, true), 64, "the second attempt");
+}
+
+#[test]
+fn rows_that_follow_their_endpoint_and_stay_off_are_not_asked_at_every_pass() {
+    let mut subscription = many_off();
+    subscription.now = NOW + 10;
+    subscription.status_says("EndpointInactive");
+    assert_eq!(attempt(&mut subscription, 64, false), 64, "at once");
+    subscription.status_says("EndpointInactive");
+    assert_eq!(attempt(&mut subscription, 64, false), 36);
+    subscription.status_says("EndpointInactive");
+    assert_eq!(attempt(&mut subscription, 0, false), 0);
+}
+
 #[test]
 fn rows_that_were_flipped_with_their_endpoint_follow_it() {
     let mut subscription = Subscription::settled(&["a"], &["patient_created"]);
