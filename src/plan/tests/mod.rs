@@ -1,6 +1,8 @@
 //! Tests of the plans, rule by rule, on a small fake of the remote side; and properties that hold for any input.
 
+mod account;
 mod adoption;
+mod condition;
 mod drift;
 mod endpoint;
 mod endpoint_create;

@@ -27,7 +27,11 @@ mod property;
 #[cfg(test)]
 mod property_ops;
 #[cfg(test)]
+mod reads_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod writes_tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -9,29 +9,29 @@ use super::{Absence, CreateState, Failure, Mirror, RowCounts, Witnesses, World};
 use crate::provider::model::{Practice, RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowScope};
 use crate::signing::SecretText;
 
-fn time(second: i64) -> Timestamp {
+pub(super) fn time(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn id(text: &str) -> RemoteId {
+pub(super) fn id(text: &str) -> RemoteId {
     RemoteId::new(text)
 }
 
-fn ids(texts: &[&str]) -> HashSet<RemoteId> {
+pub(super) fn ids(texts: &[&str]) -> HashSet<RemoteId> {
     texts.iter().map(RemoteId::new).collect()
 }
 
-fn key(event: &str) -> RowKey {
+pub(super) fn key(event: &str) -> RowKey {
     RowKey { practice: Some(Arc::from("7")), resource_type: Arc::from("Patient"), event: Arc::from(event) }
 }
 
-fn row(number: &str, endpoint: &str, event: &str) -> RemoteRow {
+pub(super) fn row(number: &str, endpoint: &str, event: &str) -> RemoteRow {
     let RowKey { practice, resource_type, event } = key(event);
     let created_at = Some(time(1));
     RemoteRow { id: id(number), endpoint: id(endpoint), practice, resource_type, event, active: true, created_at }
 }
 
-fn remote(number: &str) -> RemoteEndpoint {
+pub(super) fn remote(number: &str) -> RemoteEndpoint {
     RemoteEndpoint {
         id: id(number),
         target_url: format!("https://example.org/{number}"),
@@ -42,24 +42,24 @@ fn remote(number: &str) -> RemoteEndpoint {
     }
 }
 
-fn list_rows(mirror: &mut Mirror, endpoint: &str, at: i64, rows: &[RemoteRow]) {
+pub(super) fn list_rows(mirror: &mut Mirror, endpoint: &str, at: i64, rows: &[RemoteRow]) {
     let started = mirror.tick();
     mirror.apply_rows(&RowScope::Endpoint(id(endpoint)), started, time(at), rows);
 }
 
-fn list_endpoints(mirror: &mut Mirror, at: i64, numbers: &[&str]) -> super::Changes {
+pub(super) fn list_endpoints(mirror: &mut Mirror, at: i64, numbers: &[&str]) -> super::Changes {
     let list: Vec<_> = numbers.iter().map(|number| remote(number)).collect();
     let started = mirror.tick();
     mirror.apply_endpoints(started, time(at), &list, Some(&[]))
 }
 
-fn list_practices(mirror: &mut Mirror, at: i64, keys: &[&str]) {
+pub(super) fn list_practices(mirror: &mut Mirror, at: i64, keys: &[&str]) {
     let practice = |key: &&str| Practice { name: Arc::from(format!("name-{key}")), key: Arc::from(*key) };
     let started = mirror.tick();
     mirror.apply_practices(started, time(at), keys.iter().map(practice).collect());
 }
 
-fn absence(mirror: &Mirror, number: &str) -> (u32, bool, Option<u32>) {
+pub(super) fn absence(mirror: &Mirror, number: &str) -> (u32, bool, Option<u32>) {
     let Absence { lists, witnessed, witnessed_run, .. } = mirror.absence(&id(number)).unwrap();
     (lists, witnessed, witnessed_run.map(|run| run.lists))
 }
