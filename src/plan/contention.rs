@@ -37,7 +37,7 @@ pub struct Corrections(Vec<(RemoteId, Field, Timestamp)>);
 impl Corrections {
     /// A field was put back. What is too old to count is forgotten.
     pub fn record(&mut self, id: &RemoteId, field: Field, now: Timestamp, timing: &PlanTiming) {
-        self.0.retain(|(_, _, at)| elapsed(*at, now) < timing.contended.1.max(timing.contended.0));
+        self.0.retain(|(_, _, at)| elapsed(*at, now) <= timing.contended.1.max(timing.contended.0));
         self.0.push((id.clone(), field, now));
     }
 

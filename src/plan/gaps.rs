@@ -70,12 +70,9 @@ pub fn open(gaps: &mut Vec<DeliveryGap>, loss: &Loss) {
     let names = loss.practices.as_ref().filter(|names| names.len() <= NAMED);
     let practices: Vec<String> = names.into_iter().flatten().cloned().collect();
     let pairs = i64::try_from(loss.pairs).unwrap_or(i64::MAX);
-    let from = wire_time(loss.from);
     match gaps.iter_mut().find(|gap| gap.to.is_none() && gap.cause == loss.cause) {
         Some(gap) => {
-            if from.0 < gap.from.0 {
-                gap.from = from;
-            }
+            gap.from = wire_time(gap.from.0.min(loss.from));
             gap.pairs = gap.pairs.max(pairs);
             if practices.is_empty() {
                 gap.practices.clear();
@@ -84,7 +81,10 @@ pub fn open(gaps: &mut Vec<DeliveryGap>, loss: &Loss) {
                 gap.practices = if all.len() <= NAMED { all.into_iter().collect() } else { Vec::new() };
             }
         }
-        None => gaps.push(DeliveryGap { from, to: None, cause: loss.cause, practices, pairs }),
+        None => {
+            let from = wire_time(loss.from);
+            gaps.push(DeliveryGap { from, to: None, cause: loss.cause, practices, pairs });
+        }
     }
     while gaps.len() > KEPT {
         // The oldest that is over; none of them can be open for longer than the present process looks.
@@ -159,6 +159,31 @@ mod tests {
         assert!(close(&mut gaps, GapCause::SubscriptionsMissing, at(150)).is_none());
         open(&mut gaps, &loss(200, None, &[], 0));
         assert_eq!(gaps.len(), 1, "nothing was lost");
+    }
+
+    #[test]
+    fn the_event_says_whose_events_are_missing_from_when_to_when_and_why() {
+        let all = "events of all practices (7 subscriptions) may be missing from 1970-01-01T00:01:40Z to 1970-01-01T00:02:40Z";
+        let some = "events of a, b (7 subscriptions) may be missing from 1970-01-01T00:01:40Z to 1970-01-01T00:02:40Z";
+        for (cause, practices, why) in [
+            (GapCause::EndpointSwitchedOff, None, format!("{all} (the endpoint was switched off at the provider)")),
+            (GapCause::EndpointMissing, None, format!("{all} (the endpoint was deleted at the provider)")),
+            (
+                GapCause::SubscriptionsSwitchedOff,
+                Some(["b".to_owned(), "a".to_owned()].into()),
+                format!("{some} (subscriptions were switched off at the provider)"),
+            ),
+            (
+                GapCause::SubscriptionsMissing,
+                Some(["b".to_owned(), "a".to_owned()].into()),
+                format!("{some} (subscriptions were deleted at the provider)"),
+            ),
+        ] {
+            let mut gaps = Vec::new();
+            open(&mut gaps, &Loss { cause, practices, ..loss(100, None, &[], 7) });
+            let (note, _) = close(&mut gaps, cause, at(160)).unwrap();
+            assert_eq!(note.text, format!("{why}: fetch what changed in that time through the provider's API"));
+        }
     }
 
     #[test]

@@ -21,12 +21,25 @@ pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::did_you_mean;
+    use super::*;
+    use crate::provider::model::KnownEvent;
 
     #[test]
     fn offers_what_is_alike_and_nothing_else() {
         let known = ["sunshine-dental", "lakeside-dental", "hilltop"];
         assert_eq!(did_you_mean("sunshine-dentl", known.into_iter()), " (did you mean sunshine-dental?)");
         assert_eq!(did_you_mean("zzz", known.into_iter()), "");
+    }
+
+    #[test]
+    fn an_event_is_looked_for_in_the_catalogue_and_at_most_two_are_named() {
+        let known = |event: &str| KnownEvent { resource_type: "R".into(), event: event.into(), practice_scoped: true };
+        let events = ["appointment_insertion", "appointment_updated", "appointment_created", "form_updated"];
+        let catalogue = Catalogue { events: events.map(known).into() };
+        assert_eq!(
+            did_you_mean_event("appointment_update", &catalogue),
+            " (did you mean appointment_updated or appointment_created?)"
+        );
+        assert_eq!(did_you_mean_event("zzz", &catalogue), "");
     }
 }

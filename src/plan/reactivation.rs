@@ -23,6 +23,9 @@ pub enum Next {
 }
 
 /// When to switch on what was found off at `off_since`.
+///
+/// A provider may accept the change and leave it off all the same: then the pause begins with the attempt, or once the last
+/// pause is over every pass would try again.
 pub fn next(
     policy: Reactivation,
     before: Option<&ReactivationStatus>,
@@ -33,10 +36,11 @@ pub fn next(
     if policy == Reactivation::Never {
         return Next::Never;
     }
+    let since = before.map_or(off_since, |before| off_since.max(before.last_attempt.0));
     let attempts = usize::try_from(attempts(before)).unwrap_or(usize::MAX);
     let [.., last] = timing.reactivation;
     let pause = timing.reactivation.get(attempts).copied().unwrap_or(last);
-    match pause.saturating_sub(elapsed(off_since, now)) {
+    match pause.saturating_sub(elapsed(since, now)) {
         Duration::ZERO => Next::Now,
         left => Next::Wait(left),
     }
@@ -97,6 +101,17 @@ mod tests {
         }
         assert_eq!(next(Reactivation::Never, None, at(0), at(1_000_000), &timing), Next::Never);
         assert!(is_stalled(Reactivation::Never, None));
+    }
+
+    #[test]
+    fn an_attempt_that_changed_nothing_is_repeated_only_after_its_pause() {
+        let timing = PlanTiming::default();
+        for (attempts, pause) in [(1, 3600), (3, 86_400), (9, 86_400)] {
+            let before = tried(attempts, 500_000);
+            let when = |now| next(Reactivation::Auto, Some(&before), at(1000), at(now), &timing);
+            assert_eq!(when(500_001), Next::Wait(Duration::from_secs(pause - 1)), "{attempts}");
+            assert_eq!(when(500_000 + i64::try_from(pause).unwrap()), Next::Now, "{attempts}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod switched_off;
 mod undeclared;
 mod work;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,8 +132,8 @@ pub struct SubscriptionMemory {
     pub seen: Seen,
     /// What was put back under the present spec.
     pub corrections: Corrections,
-    /// When this process last switched on what was switched off remotely.
-    pub reactivated: Option<Timestamp>,
+    /// When this process last switched on which rows that were switched off remotely.
+    pub reactivated: BTreeMap<RemoteId, Timestamp>,
 }
 
 /// Since when something is as it is.
@@ -141,10 +141,21 @@ pub struct SubscriptionMemory {
 pub struct Seen {
     /// Since when rows are off that should be on.
     pub off: Option<Timestamp>,
+    /// The last attempt at switching them on.
+    pub attempt: Option<Attempt>,
     /// Rows in the object's scope that nobody declares, and the start of the list that first showed them so.
     pub undeclared: HashMap<RemoteId, Timestamp>,
     /// Practices, by key, that the key no longer reaches.
     pub unreachable: HashMap<Arc<str>, Timestamp>,
+}
+
+/// One attempt at switching rows on, however many batches it takes and whatever cuts one of them short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub since: Timestamp,
+    /// Rows that it has not reached yet.
+    pub left: BTreeSet<RemoteId>,
 }
 
 /// The next kind of step.

@@ -76,7 +76,7 @@ impl Pass<'_> {
         match why {
             SwitchCause::Declared => {}
             SwitchCause::Drift => memory.corrections.record(&row.id, Field::Active, now, timing),
-            SwitchCause::Reactivation => memory.reactivated = Some(now),
+            SwitchCause::Reactivation => _ = memory.reactivated.insert(row.id.clone(), now),
         }
     }
 

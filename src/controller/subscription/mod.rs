@@ -165,8 +165,9 @@ impl Pass<'_> {
         mind.plan.unmovable.clear();
         mind.plan.undeletable.clear();
         mind.plan.corrections = Corrections::default();
-        mind.plan.reactivated = None;
+        mind.plan.reactivated.clear();
         mind.plan.seen.off = None;
+        mind.plan.seen.attempt = None;
     }
 
     /// A person asked for a fresh look: list now, once.

@@ -179,24 +179,22 @@ fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
     }
     // A late POST of the create before may have landed: that one is ours, and is taken instead of making another.
     let last: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
-    match create::judge(&input.object.spec.target_url, &remote.same_url, &last, None, input.timing) {
+    let foreign = match create::judge(&input.object.spec.target_url, &remote.same_url, &last, None, input.timing) {
         create::Verdict::NeedRows(other) => return draft.step(EndpointStep::ListRows(other)),
-        create::Verdict::Judged { foreign, .. } => match adopt::choose(input, &foreign, true) {
-            adopt::Choice::Leave(report) => return draft.rest(report, None),
-            adopt::Choice::Adopt(other, _) if !draft.is_frozen() => {
-                let text = format!("remote endpoint {id} was deleted at the provider; taking over {other} instead");
-                draft.notes.push(Note::warning("RemoteMissing", "Recreate", text.clone()));
-                draft.status.remote_id = None;
-                return draft.acknowledge(progressing(&text));
-            }
-            adopt::Choice::Adopt(..) | adopt::Choice::Make => {}
-        },
-    }
+        create::Verdict::Judged { foreign, .. } => foreign,
+    };
+    let (instead, would) = match adopt::choose(input, &foreign, true) {
+        adopt::Choice::Leave(report) => return draft.rest(report, None),
+        adopt::Choice::Adopt(other, right) => {
+            (format!("taking over {other} instead"), format!("adopt remote endpoint {other} ({right})"))
+        }
+        adopt::Choice::Make => {
+            let shown = target::shown(&input.object.spec.target_url);
+            ("creating it again".to_owned(), format!("create the remote endpoint that delivers to {shown} again"))
+        }
+    };
     if draft.is_frozen() {
-        let shown = target::shown(&input.object.spec.target_url);
-        return draft.would([format!(
-            "create the remote endpoint that delivers to {shown} again, because {id} was deleted at the provider"
-        )]);
+        return draft.would([format!("{would}, because {id} was deleted at the provider")]);
     }
     gaps::open(
         &mut draft.status.delivery_gaps,
@@ -208,15 +206,17 @@ fn vanished(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId) -> E
             pairs: pairs(draft.status.subscriptions),
         },
     );
-    let text = format!("remote endpoint {id} was deleted at the provider; creating it again");
-    draft.notes.push(Note::warning("RemoteMissing", "Recreate", text));
+    let text = format!("remote endpoint {id} was deleted at the provider; {instead}");
+    draft.notes.push(Note::warning("RemoteMissing", "Recreate", text.clone()));
+    // The intent is there also where another one is taken over: it keeps what *No bricks* needs to know, that this object
+    // had an endpoint before.
     let seen_remote_ids =
         create::seen(&input.object.spec.target_url, &remote.same_url, draft.status.last_create.as_ref(), input.timing);
     draft.status.remote_id = None;
     draft.status.active = None;
     draft.status.subscriptions = None;
     draft.status.pending_create = Some(super::intent(input, seen_remote_ids));
-    draft.acknowledge(progressing(&format!("remote endpoint {id} was deleted at the provider; creating it again")))
+    draft.acknowledge(progressing(&text))
 }
 
 /// Everything is there: say so.
@@ -256,7 +256,7 @@ pub(super) fn in_sync(
         let pairs = before.max(pairs(draft.status.subscriptions));
         return off(input, draft, endpoint, published, pairs);
     }
-    close_gaps(input, &mut draft, endpoint);
+    close_gaps(input, &mut draft);
     let (report, active) = if spec.active {
         let active = Verdict::new(ConditionType::Active, Is::True, Reason::Delivering, "deliveries are on");
         (Report::ready(Reason::InSync, "the remote endpoint is as declared"), active)
@@ -269,8 +269,10 @@ pub(super) fn in_sync(
 }
 
 /// rules.md *Delivery gaps*: what has lasted ends with the confirmed repair, that is once everything here delivers again.
-fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteEndpoint) {
-    if !endpoint.active && input.object.spec.active || input.unsettled_subscriptions > 0 {
+///
+/// The endpoint itself is as declared here: a remote that is off where we want it on is [`off`] or patched before.
+fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    if input.unsettled_subscriptions > 0 {
         return;
     }
     for cause in [GapCause::EndpointSwitchedOff, GapCause::EndpointMissing] {

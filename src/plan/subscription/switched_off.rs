@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::work::{Found, Work};
-use super::{EndpointLink, Seen};
+use super::{Attempt, EndpointLink, Seen};
 use crate::api::endpoint::{GapCause, Reactivation};
 use crate::api::{ConditionType, Reason, WebhookSubscriptionStatus};
 use crate::plan::condition::find;
 use crate::plan::gaps::{self, Loss};
 use crate::plan::reactivation::{self, Next};
+use crate::provider::model::RemoteId;
 
 /// What is to be done about rows that were switched off at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +31,9 @@ impl Work<'_> {
     pub(super) fn off(&self, status: &mut WebhookSubscriptionStatus, found: &mut Found, seen: &mut Seen) -> Off {
         let on = found.off.is_empty();
         let (now, timing) = (self.input.now, self.input.timing);
-        status.reactivation =
-            reactivation::counted(status.reactivation.take(), self.input.memory.reactivated, on, now, timing);
+        let counts = seen.attempt.as_ref().map(|attempt| attempt.since).filter(|since| self.reactivated_since(*since));
+        status.reactivation = reactivation::counted(status.reactivation.take(), counts, on, now, timing);
+        let of_attempt = self.left_of_attempt(found, seen);
         if on {
             seen.off = None;
             return Off::None;
@@ -58,12 +62,36 @@ impl Work<'_> {
             self.input.object.status.iter().flat_map(|status| find(&status.conditions, ConditionType::Ready));
         let with_endpoint = conditions.into_iter().any(|ready| ready.reason == Reason::EndpointInactive.as_str());
         let since = *seen.off.get_or_insert(now);
-        match reactivation::next(policy, status.reactivation.as_ref(), since, now, timing) {
-            Next::Never => Off::Waits(None),
-            _ if with_endpoint => Off::SwitchOn,
-            Next::Now => Off::SwitchOn,
-            Next::Wait(wait) => Off::Waits(Some(wait)),
+        // Once: one that stays off although the provider says otherwise is not asked again at every pass.
+        let follows = with_endpoint && seen.attempt.as_ref().is_none_or(|attempt| attempt.since < since);
+        let next = reactivation::next(policy, status.reactivation.as_ref(), since, now, timing);
+        if next != Next::Never && !of_attempt.is_empty() {
+            // The pause is between two attempts: what one has not reached yet does not wait for the next.
+            found.off.retain(|(row, _)| of_attempt.contains(&row.id));
+            return Off::SwitchOn;
         }
+        match next {
+            Next::Never => Off::Waits(None),
+            Next::Wait(wait) if !follows => Off::Waits(Some(wait)),
+            Next::Now | Next::Wait(_) => {
+                let left = found.off.iter().map(|(row, _)| row.id.clone()).collect();
+                seen.attempt = Some(Attempt { since: now, left });
+                Off::SwitchOn
+            }
+        }
+    }
+
+    fn reactivated_since(&self, since: Timestamp) -> bool {
+        self.input.memory.reactivated.values().any(|at| *at >= since)
+    }
+
+    /// The rows of the last attempt that are still off and that it has not reached.
+    fn left_of_attempt(&self, found: &Found, seen: &mut Seen) -> BTreeSet<RemoteId> {
+        let Some(attempt) = &mut seen.attempt else { return BTreeSet::new() };
+        let reached = |id: &RemoteId| self.input.memory.reactivated.get(id).is_some_and(|at| *at >= attempt.since);
+        let off = |id: &RemoteId| found.off.iter().any(|(row, _)| row.id == *id);
+        attempt.left.retain(|id| off(id) && !reached(id));
+        attempt.left.clone()
     }
 
     /// Whether the endpoint itself was switched off at the provider.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::fixtures::*;
+use crate::api::endpoint::GapCause;
 use crate::plan::endpoint::{EndpointStep, SecretView};
 use crate::signing::SecretText;
 
@@ -101,6 +102,10 @@ fn an_adopted_endpoint_without_a_readable_key_waits_with_two_remedies() {
     let plan = endpoint.plan();
     assert_eq!(said(&plan.status.conditions, "Stalled"), "True/KeyUnreadable");
     assert!(plan.status.remote_id.is_none() && plan.status.removing.is_empty(), "never removed: it is not ours");
+    endpoint.secret = holding("3");
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge, "a restored Secret holds what the list hides");
+    assert_eq!((plan.status.remote_id.as_deref(), plan.status.removing.len()), (Some("3"), 0));
 }
 
 #[test]
@@ -125,4 +130,59 @@ fn an_adopted_endpoint_that_was_deleted_is_made_again() {
     endpoint.object.status = Some(plan.status);
     endpoint.remote.listed_since_intent = true;
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "no brick");
+}
+
+/// One that was adopted by its id, and was deleted at the provider; another endpoint has its URL since.
+fn replaced() -> Endpoint {
+    let mut endpoint = Endpoint::held();
+    endpoint.spec(json!({"adoptRemoteId": "7", "adoption": "IfUnclaimed"}));
+    endpoint.status(json!({"subscriptions": {"active": 12, "undeclared": 0}}));
+    endpoint.remote.held = None;
+    let (first, last) = (at(NOW - 10), at(NOW));
+    endpoint.remote.absence =
+        Some(crate::provider::model::Absence { first, last, lists: 2, witnessed: true, seen: Some(at(NOW - 300)) });
+    endpoint.remote.same_url = vec![stranger("9", Some(4))];
+    endpoint
+}
+
+#[test]
+fn another_may_take_the_place_of_a_deleted_one_and_what_was_missed_is_a_gap() {
+    let mut endpoint = replaced();
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.remote_id.as_deref()), (EndpointStep::Acknowledge, None));
+    assert_eq!(plan.notes[0].text, "remote endpoint 7 was deleted at the provider; taking over 9 instead");
+    let gap = &plan.status.delivery_gaps[0];
+    assert_eq!((gap.cause, gap.from.0, gap.pairs), (GapCause::EndpointMissing, at(NOW - 300), 12));
+    endpoint.object.status = Some(plan.status);
+    endpoint.remote.listed_since_intent = true;
+    endpoint.memory.intent_is_mine = true;
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("9")), "no brick, though the id that is named is gone");
+    endpoint.secret = holding("9");
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.remote_id.as_deref()), (EndpointStep::Acknowledge, Some("9")));
+    assert!(!plan.status.last_create.unwrap().outstanding, "no POST was sent, so nothing is taken for a twin");
+}
+
+#[test]
+fn under_suspend_the_plan_says_which_one_would_take_its_place() {
+    let mut endpoint = replaced();
+    endpoint.spec(json!({"suspend": true}));
+    let plan = endpoint.plan();
+    assert_eq!(
+        (plan.step, plan.status.plan.as_slice()),
+        (
+            EndpointStep::Rest,
+            ["adopt remote endpoint 9 (spec.adoption is IfUnclaimed), because 7 was deleted at the provider"
+                .to_owned()]
+            .as_slice()
+        )
+    );
+    assert!(plan.notes.is_empty() && plan.status.delivery_gaps.is_empty() && plan.status.remote_id.is_some());
+    endpoint.remote.same_url.clear();
+    assert_eq!(
+        endpoint.plan().status.plan,
+        [
+            "create the remote endpoint that delivers to https://hooks.example.com/nexhealth again, because 7 was deleted at the provider"
+        ]
+    );
 }

@@ -97,6 +97,9 @@ fn the_secret_is_put_back() {
     let mut hidden = Endpoint::held();
     hidden.remote.held.as_mut().unwrap().key = None;
     assert_eq!(hidden.says(), "True/InSync", "a list that hides keys is no reason to doubt the Secret");
+    hidden.status(json!({"signingSecret": null}));
+    let named = hidden.plan().status.signing_secret.unwrap();
+    assert_eq!((named.name.as_str(), named.fingerprint), ("intake-signing", key().fingerprint()), "as published");
     hidden.secret = SecretView::Missing;
     assert_eq!(hidden.says(), "False/KeyUnreadable");
 }
@@ -110,6 +113,8 @@ fn absence_takes_two_lists_a_gap_and_a_witness() {
     let plan = endpoint.plan();
     assert_eq!((plan.step, plan.again.map(|wait| wait.as_secs())), (EndpointStep::Rest, Some(10)));
     assert_eq!(plan.status.remote_id.as_deref(), Some("7"), "not given up");
+    endpoint.now = NOW + 4;
+    assert_eq!(endpoint.plan().again.map(|wait| wait.as_secs()), Some(6), "what is left of the gap");
     endpoint.now = NOW + 10;
     assert_eq!(endpoint.step(), EndpointStep::ListWorld);
     endpoint.now = NOW;
@@ -125,6 +130,8 @@ fn absence_takes_two_lists_a_gap_and_a_witness() {
     assert_eq!((plan.step, &plan.status.remote_id), (EndpointStep::Acknowledge, &None));
     assert!(plan.status.pending_create.is_some());
     assert_eq!(plan.notes[0].reason, "RemoteMissing");
+    endpoint.remote.absence = absent(3, 310, true);
+    assert_eq!(endpoint.step(), EndpointStep::Acknowledge, "one more list is no less proof");
 }
 
 #[test]

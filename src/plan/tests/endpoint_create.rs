@@ -7,15 +7,6 @@ use crate::plan::endpoint::{EndpointStep, SecretView};
 use crate::plan::{AccountView, endpoint};
 use crate::provider::model::NewEndpoint;
 
-/// The intent is acknowledged, a list started after it, and this process wrote it.
-fn intending() -> Endpoint {
-    let mut endpoint = Endpoint::new();
-    endpoint.status(json!({"pendingCreate": {"since": "1970-01-12T13:46:40Z", "seenRemoteIds": []}}));
-    endpoint.remote.listed_since_intent = true;
-    endpoint.memory.intent_is_mine = true;
-    endpoint
-}
-
 #[test]
 fn the_order_of_a_create() {
     let mut endpoint = Endpoint::new();
@@ -57,7 +48,7 @@ fn what_an_intent_has_seen() {
 
 #[test]
 fn an_endpoint_of_a_lost_post_is_found_by_its_emptiness() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.memory.lost_post = Some(at(NOW));
     endpoint.secret = published();
     endpoint.remote.same_url = vec![candidate("9", None)];
@@ -72,7 +63,7 @@ fn an_endpoint_of_a_lost_post_is_found_by_its_emptiness() {
 
 #[test]
 fn a_person_s_empty_endpoint_is_not_preferred_to_the_one_a_201_named() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.secret = published();
     endpoint.memory.made = Some(id("12"));
     endpoint.remote.same_url = vec![candidate("11", Some(0)), candidate("12", Some(0))];
@@ -83,7 +74,7 @@ fn a_person_s_empty_endpoint_is_not_preferred_to_the_one_a_201_named() {
 
 #[test]
 fn an_ambiguous_answer_is_waited_for() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.remote.uncertain = Some(at(NOW + 3));
     let plan = endpoint.plan();
     assert_eq!((plan.step, plan.again.map(|wait| wait.as_secs())), (EndpointStep::Rest, Some(3)));
@@ -93,7 +84,7 @@ fn an_ambiguous_answer_is_waited_for() {
 
 #[test]
 fn a_refusal_is_said_and_tried_again_after_hours() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.memory.refused = Some(refusal(422));
     let plan = endpoint.plan();
     assert_eq!(said(&plan.status.conditions, "Stalled"), "True/Rejected");
@@ -104,7 +95,7 @@ fn a_refusal_is_said_and_tried_again_after_hours() {
 
 #[test]
 fn an_endpoint_without_a_key_goes_before_another_is_made() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     let mut found = candidate("9", Some(0));
     found.endpoint.key = None;
     endpoint.remote.same_url = vec![found];
@@ -128,7 +119,7 @@ fn an_endpoint_without_a_key_goes_before_another_is_made() {
 
 #[test]
 fn an_edit_while_the_endpoint_is_made_is_carried_out_and_not_taken_for_a_switch_at_the_provider() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.secret = published();
     endpoint.memory.made = Some(id("7"));
     let mut found = candidate("7", Some(0));
@@ -179,7 +170,7 @@ fn the_secret_is_named_after_the_object_unless_the_spec_names_it() {
 
 #[test]
 fn a_provider_that_shows_no_keys_is_not_asked_again_and_again() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.memory.unreadable = Some((1, at(NOW)));
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "one may be an accident");
     endpoint.memory.unreadable = Some((2, at(NOW)));
@@ -193,7 +184,7 @@ fn a_provider_that_shows_no_keys_is_not_asked_again_and_again() {
 
 #[test]
 fn an_intent_is_for_one_url_and_what_it_may_have_made_stays_ours() {
-    let mut endpoint = intending();
+    let mut endpoint = Endpoint::intending();
     endpoint.status(json!({"pendingCreate":
         {"since": "1970-01-12T13:46:40Z", "targetUrl": "https://h.example.com/before", "seenRemoteIds": []}}));
     endpoint.memory.intent_is_mine = false;
@@ -209,4 +200,34 @@ fn an_intent_is_for_one_url_and_what_it_may_have_made_stays_ours() {
     endpoint.status(json!({"pendingCreate":
         {"since": "1970-01-12T13:46:40Z", "targetUrl": URL, "seenRemoteIds": []}}));
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "a stranger with another URL is nobody's business");
+}
+
+#[test]
+fn after_a_lost_post_the_lowest_of_ours_is_kept_even_beside_the_one_a_201_named() {
+    let mut endpoint = Endpoint::intending();
+    endpoint.secret = published();
+    endpoint.memory.lost_post = Some(at(NOW));
+    endpoint.memory.made = Some(id("12"));
+    endpoint.remote.same_url = vec![candidate("11", Some(0)), candidate("12", Some(0))];
+    let plan = endpoint.plan();
+    assert_eq!(plan.status.remote_id.as_deref(), Some("11"));
+    assert!(plan.status.last_create.unwrap().outstanding, "12 is the twin");
+}
+
+#[test]
+fn a_made_endpoint_that_is_gone_before_its_id_is_written_is_made_again() {
+    let mut endpoint = Endpoint::intending();
+    endpoint.memory.made = Some(id("7"));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)));
+}
+
+#[test]
+fn an_intent_names_no_more_ids_than_a_status_may_hold_and_the_newest_first() {
+    let mut endpoint = Endpoint::new();
+    endpoint.remote.same_url = (1..=20).map(|number| candidate(&number.to_string(), None)).collect();
+    for candidate in &mut endpoint.remote.same_url {
+        candidate.taken = true;
+    }
+    let seen = endpoint.plan().status.pending_create.unwrap().seen_remote_ids;
+    assert_eq!((seen.len(), seen[0].as_str(), seen[15].as_str()), (16, "20", "5"));
 }

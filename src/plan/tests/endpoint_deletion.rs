@@ -140,3 +140,36 @@ fn orphan_keeps_the_remote_and_the_secret() {
     assert_eq!(plan.step, EndpointStep::RemoveFinalizer);
     assert!(plan.notes[0].text.contains('7'), "the Event names the id");
 }
+
+#[test]
+fn rows_that_hold_up_their_endpoint_are_deleted_again_only_after_a_minute() {
+    let mut endpoint = going();
+    endpoint.memory.delete_refused = Some(refusal(409));
+    endpoint.memory.rows_in_the_way = Some(vec![row("1", "7", "a", "patient_created")]);
+    endpoint.memory.rows_tried = Some(at(NOW));
+    endpoint.now = NOW + 59;
+    assert_eq!(blocked(&endpoint), "True/RemoteNotDeleted");
+    assert_eq!(endpoint.plan().again.map(|wait| wait.as_secs()), Some(1));
+    endpoint.now = NOW + 60;
+    assert!(matches!(endpoint.step(), EndpointStep::DeleteRows(_)));
+}
+
+#[test]
+fn while_the_definition_goes_nothing_remote_is_deleted_whatever_the_policy() {
+    for policy in ["Delete", "Orphan"] {
+        let mut endpoint = going();
+        endpoint.spec(json!({"deletionPolicy": policy}));
+        endpoint.memory.definition_going = true;
+        endpoint.leaving = 1;
+        assert_eq!(endpoint.step(), EndpointStep::ReleaseSecret, "{policy}: a live key outlives its object");
+        endpoint.secret = SecretView::Missing;
+        assert_eq!(endpoint.step(), EndpointStep::RemoveFinalizer, "{policy}");
+    }
+}
+
+#[test]
+fn a_key_in_memory_still_deletes() {
+    let mut endpoint = going();
+    endpoint.account = AccountView::DeletesOnly("its Secret is gone".into());
+    assert_eq!(endpoint.step(), EndpointStep::Delete(id("7")));
+}

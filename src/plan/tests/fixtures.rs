@@ -122,6 +122,15 @@ impl Endpoint {
         }
     }
 
+    /// One whose intent to make an endpoint is acknowledged; a list started after it, and this process wrote it.
+    pub fn intending() -> Self {
+        let mut endpoint = Self::new();
+        endpoint.status(json!({"pendingCreate": {"since": "1970-01-12T13:46:40Z", "seenRemoteIds": []}}));
+        endpoint.remote.listed_since_intent = true;
+        endpoint.memory.intent_is_mine = true;
+        endpoint
+    }
+
     /// One that holds remote endpoint 7 and is as declared.
     pub fn held() -> Self {
         let mut held = Self::new();

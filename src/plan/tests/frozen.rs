@@ -45,6 +45,51 @@ fn as_declared_is_ready_and_the_secret_is_still_published() {
 }
 
 #[test]
+fn what_is_on_its_way_out_stays_and_a_twin_is_not_named() {
+    let mut endpoint = Endpoint::held();
+    endpoint.status(json!({"lastCreate":
+        {"since": "1970-01-12T13:46:30Z", "until": "1970-01-12T13:46:40Z", "outstanding": true}}));
+    endpoint.spec(json!({"suspend": true}));
+    endpoint.remote.same_url = vec![candidate("9", Some(0))];
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.removing.len(), plan.notes.len()), (EndpointStep::Rest, 0, 0));
+    endpoint.status(json!({"removing": ["9"]}));
+    endpoint.look_again();
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.removing.as_slice()), (EndpointStep::Rest, ["9".to_owned()].as_slice()));
+}
+
+#[test]
+fn what_was_switched_off_at_the_provider_is_said_and_would_be_switched_on() {
+    let mut endpoint = Endpoint::held();
+    endpoint.spec(json!({"suspend": true}));
+    endpoint.object.status = Some(endpoint.plan().status);
+    endpoint.remote.held.as_mut().unwrap().active = false;
+    let plan = endpoint.plan();
+    assert_eq!(
+        (plan.step, plan.status.plan.as_slice()),
+        (
+            EndpointStep::Rest,
+            ["switch remote endpoint 7 on again, which was switched off at the provider".to_owned()].as_slice()
+        )
+    );
+    let says = |kind| said(&plan.status.conditions, kind);
+    assert_eq!((says("Ready"), says("Active")), ("False/Suspended".to_owned(), "False/SwitchedOffRemotely".to_owned()));
+    assert_eq!((says("SecretPublished"), says("Stalled")), ("True/Published".to_owned(), "absent".to_owned()));
+}
+
+#[test]
+fn what_nobody_would_switch_on_is_no_part_of_the_plan() {
+    let mut endpoint = Endpoint::held();
+    endpoint.spec(json!({"suspend": true, "reactivation": "Never"}));
+    endpoint.object.status = Some(endpoint.plan().status);
+    endpoint.remote.held.as_mut().unwrap().active = false;
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.status.plan.len()), (EndpointStep::Rest, 0));
+    assert_eq!(said(&plan.status.conditions, "Ready"), "False/SwitchedOffRemotely");
+}
+
+#[test]
 fn an_adoption_is_proposed() {
     let mut endpoint = Endpoint::new();
     endpoint.policy = OBSERVE;

@@ -7,6 +7,7 @@ mod drift;
 mod endpoint;
 mod endpoint_create;
 mod endpoint_deletion;
+mod endpoint_words;
 mod fixtures;
 mod frozen;
 mod pairs;

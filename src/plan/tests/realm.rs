@@ -242,6 +242,12 @@ impl Subscription {
         said(&plan.status.conditions, "Ready")
     }
 
+    /// The stored `Ready` has this reason.
+    pub fn status_says(&mut self, reason: &str) {
+        let conditions = self.object.status.iter_mut().flat_map(|status| &mut status.conditions);
+        conditions.filter(|condition| condition.type_ == "Ready").for_each(|ready| ready.reason = reason.to_owned());
+    }
+
     /// Stores the status of a plan that announces; answers the pairs that are new.
     pub fn acknowledge(&mut self) -> Vec<RowKey> {
         let plan = self.plan();

@@ -7,7 +7,7 @@ use super::realm::*;
 use crate::api::endpoint::{GapCause, Reactivation};
 use crate::plan::endpoint::EndpointStep;
 use crate::plan::row_calls::{RowCall, SwitchCause};
-use crate::plan::subscription::{EndpointLink, SubscriptionStep};
+use crate::plan::subscription::{EndpointLink, SubscriptionMemory, SubscriptionStep};
 
 fn off() -> Endpoint {
     let mut endpoint = Endpoint::held();
@@ -86,6 +86,112 @@ fn rows_are_switched_on_again_by_the_policy_of_their_endpoint() {
     subscription.link = link(false, Reactivation::Never);
     let plan = subscription.plan();
     assert_eq!(said(&plan.status.conditions, "Stalled"), "True/SwitchedOffRemotely");
+}
+
+/// A hundred rows that were switched off while their endpoint was on, at the time of the first attempt.
+fn many_off() -> Subscription {
+    let names: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
+    let mut subscription =
+        Subscription::new(&names.iter().map(String::as_str).collect::<Vec<_>>(), &["patient_created"]);
+    subscription.rows.practices = Some(names);
+    subscription.acknowledge();
+    subscription.obey();
+    subscription.rows.rows.iter_mut().for_each(|row| row.active = false);
+    let plan = subscription.plan();
+    subscription.memory.seen = plan.seen.unwrap();
+    subscription.object.status = Some(plan.status);
+    subscription.now = NOW + 600;
+    subscription
+}
+
+/// One batch, of which the provider answers the first so many, and switches them on or only says so.
+fn attempt(subscription: &mut Subscription, answered: usize, truly: bool) -> usize {
+    let plan = subscription.plan();
+    subscription.memory.seen = plan.seen.unwrap();
+    let SubscriptionStep::Calls(calls) = plan.step else {
+        subscription.object.status = Some(plan.status);
+        return 0;
+    };
+    for call in calls.iter().take(answered) {
+        let RowCall::Switch { row, why: SwitchCause::Reactivation, active: true, .. } = call else {
+            panic!("{call:?}")
+        };
+        subscription.memory.reactivated.insert(row.id.clone(), at(subscription.now));
+        if truly {
+            subscription.call(call);
+        }
+    }
+    subscription.now += 20;
+    // Counters are written while it works, too.
+    subscription.object.status = Some(plan.status);
+    calls.len()
+}
+
+#[test]
+fn an_attempt_reaches_all_rows_however_many_batches_it_takes_and_whatever_cuts_one_short() {
+    let mut subscription = many_off();
+    assert_eq!(attempt(&mut subscription, 0, true), 64, "an outage lets none through");
+    assert_eq!(subscription.plan().status.reactivation, None, "what switched nothing on is no attempt");
+    assert_eq!(attempt(&mut subscription, 10, true), 64, "then only ten");
+    assert_eq!(attempt(&mut subscription, 64, true), 64);
+    assert_eq!(attempt(&mut subscription, 64, true), 26, "none of them waits for the second pause");
+    let plan = subscription.plan();
+    assert_eq!((plan.step, said(&plan.status.conditions, "Ready").as_str()), (SubscriptionStep::Rest, "True/InSync"));
+    assert_eq!(plan.status.reactivation.unwrap().attempts, 1, "one attempt");
+}
+
+#[test]
+fn rows_that_stay_off_although_the_provider_says_otherwise_wait_for_the_next_pause() {
+    let mut subscription = many_off();
+    assert_eq!(attempt(&mut subscription, 64, false), 64);
+    assert_eq!(attempt(&mut subscription, 64, true), 36);
+    assert_eq!(attempt(&mut subscription, 0, false), 0);
+    let plan = subscription.plan();
+    assert_eq!(plan.status.reactivation.as_ref().map(|count| count.attempts), Some(1));
+    assert_eq!(plan.again.map(|again| again.as_secs()), Some(3600 - 40));
+    subscription.now = NOW + 600 + 3600;
+    assert_eq!(attempt(&mut subscription, 64, true), 64, "the second attempt");
+}
+
+#[test]
+fn rows_that_follow_their_endpoint_and_stay_off_are_not_asked_at_every_pass() {
+    for restarted in [false, true] {
+        let mut subscription = many_off();
+        if restarted {
+            subscription.memory = SubscriptionMemory::default();
+        }
+        subscription.now = NOW + 10;
+        for (asked, why) in [(64, "at once"), (36, "the rest of them"), (0, "they wait")] {
+            subscription.status_says("EndpointInactive");
+            assert_eq!(attempt(&mut subscription, 64, false), asked, "{why}");
+        }
+    }
+}
+
+#[test]
+fn rows_follow_their_endpoint_each_time_it_comes_back() {
+    let mut subscription = many_off();
+    while attempt(&mut subscription, 64, true) > 0 {}
+    subscription.now += 100;
+    subscription.rows.rows.iter_mut().for_each(|row| row.active = false);
+    subscription.link = link(true, Reactivation::Auto);
+    assert_eq!(attempt(&mut subscription, 0, true), 0, "not before the endpoint is on");
+    subscription.link = link(false, Reactivation::Auto);
+    assert_eq!(attempt(&mut subscription, 64, true), 64, "at once, although there was an attempt before");
+}
+
+#[test]
+fn a_row_that_was_on_meanwhile_is_no_part_of_the_attempt() {
+    let mut subscription = many_off();
+    assert_eq!(attempt(&mut subscription, 64, true), 64);
+    let of = |subscription: &Subscription| subscription.rows.rows.iter().position(|row| !row.active).unwrap();
+    let by_somebody = of(&subscription);
+    subscription.rows.rows[by_somebody].active = true;
+    let name = subscription.rows.rows[by_somebody].id.clone();
+    assert_eq!(attempt(&mut subscription, 10, true), 35);
+    let again = subscription.rows.rows.iter_mut().find(|row| row.id == name).unwrap();
+    again.active = false;
+    assert_eq!(attempt(&mut subscription, 64, true), 25, "it was switched off once more, which has its own pause");
 }
 
 #[test]
