@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::wire::{Id, Texts};
@@ -30,7 +30,18 @@ pub(super) struct SyncStatus {
     #[serde(default)]
     write_status_at: Value,
     #[serde(default)]
-    locations: Value,
+    locations: LocationIds,
+}
+
+/// The ids of locations; the rest of them is let go of as it is read, for thousands of practices have a lot of it.
+#[derive(Default)]
+struct LocationIds(Option<Vec<Arc<str>>>);
+
+impl<'de> Deserialize<'de> for LocationIds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        Ok(Self(value.as_array().map(|places| places.iter().filter_map(|place| id(&place["id"])).collect())))
+    }
 }
 
 impl SyncStatus {
@@ -56,8 +67,7 @@ impl SyncStatus {
         };
         let read = direction(&self.read_status, &self.read_status_at);
         let write = direction(&self.write_status, &self.write_status_at);
-        let locations =
-            self.locations.as_array().map(|places| places.iter().filter_map(|place| id(&place["id"])).collect());
+        let locations = self.locations.0;
         (self.institution_id.text(), Sync { name, emr, emr_types, read, write, locations })
     }
 }
@@ -67,19 +77,33 @@ impl SyncStatus {
 pub(super) struct Located {
     id: Id,
     #[serde(default)]
-    locations: Value,
+    locations: Places,
+}
+
+/// Id, time zone and whether it is inactive; as with [`LocationIds`], nothing else is kept.
+#[derive(Default)]
+struct Places(Vec<(Arc<str>, Option<String>, bool)>);
+
+impl<'de> Deserialize<'de> for Places {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        let read = |place: &Value| {
+            let zone = place["tz"].as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+            Some((id(&place["id"])?, zone, place["inactive"] == Value::Bool(true)))
+        };
+        Ok(Self(value.as_array().into_iter().flatten().filter_map(read).collect()))
+    }
 }
 
 impl Located {
     /// The places. One without an id cannot be named, and one without a zone says nothing.
     pub(super) fn places(self, texts: &mut Texts) -> Vec<Place> {
         let practice = self.id.text();
-        let read = |place: &Value| {
-            let time_zone = place["tz"].as_str().filter(|name| !name.is_empty()).map(|name| texts.shared(name));
-            let inactive = place["inactive"] == Value::Bool(true);
-            Some(Place { id: id(&place["id"])?, practice: practice.clone(), time_zone, inactive })
+        let place = |(id, zone, inactive): (Arc<str>, Option<String>, bool)| {
+            let time_zone = zone.map(|name| texts.shared(&name));
+            Place { id, practice: practice.clone(), time_zone, inactive }
         };
-        self.locations.as_array().into_iter().flatten().filter_map(read).collect()
+        self.locations.0.into_iter().map(place).collect()
     }
 }
 
