@@ -95,6 +95,8 @@ pub struct Context {
     pub losses: Losses,
     /// With `--namespace`: those that are being deleted. Their Secrets are not held any more.
     pub going_namespaces: Mutex<HashSet<String>>,
+    /// Since when the API server has refused to show our own definitions.
+    pub definitions_refused: Mutex<Option<std::time::Instant>>,
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
 }

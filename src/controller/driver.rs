@@ -104,6 +104,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         undecodable: Mutex::default(),
         losses: super::losses::Losses::default(),
         going_namespaces: Mutex::default(),
+        definitions_refused: Mutex::default(),
         tasks,
         shutdown: config.shutdown.child_token(),
     });

@@ -37,6 +37,8 @@ pub struct Timing {
     pub kube_call: Duration,
     /// How long a Secret may be going, under an account that is not, before it is let go (rules.md *Keys*: 60 s).
     pub secret_replaced: Duration,
+    /// How long our own definitions must have been refused to us before they count as unreadable (rules.md *Deletion*).
+    pub definition_refused: Duration,
     /// With `--namespace`: how often to ask whether a namespace is going. Its rights end 5 s after that.
     pub namespace_poll: Duration,
     /// How long a process before this one may have kept writing: the lease time.
@@ -61,6 +63,7 @@ impl Default for Timing {
             conflict: Duration::from_millis(50),
             kube_call: Duration::from_secs(15),
             secret_replaced: Duration::from_secs(60),
+            definition_refused: Duration::from_secs(10),
             namespace_poll: Duration::from_secs(2),
             lease: LeaseTiming::default().duration,
             outage_writes: Duration::from_millis(50),

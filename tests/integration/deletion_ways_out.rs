@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
-use kube::api::DeleteParams;
-use serde_json::Value;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
 use testbed::nexhealth::{Fault, MadeUp, Matcher, When};
 
 use crate::support::{SUNSHINE, World, endpoint, events, secret, subscription};
@@ -115,8 +117,13 @@ async fn removing_the_definitions_leaves_the_remote_alone() {
     let world = World::named("definitions").own_cluster().start().await;
     let events = events(2);
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
+    world.apply([with(endpoint("hidden"), "targetUrl", "https://hooks.example.com/hidden".into())]).await;
     world.all_ready().await;
     let mark = world.provider.mark();
+    hide_definitions(&world).await;
+    world.delete("WebhookEndpoint", "hidden").await;
+    world.gone("WebhookEndpoint", "hidden").await;
+    world.assert_writes(mark, []);
     let definitions: Api<CustomResourceDefinition> = Api::all(world.client.clone());
     for plural in ["webhookendpoints", "webhooksubscriptions", "provideraccounts"] {
         definitions.delete(&format!("{plural}.external-webhooks.io"), &DeleteParams::default()).await.unwrap();
@@ -126,7 +133,27 @@ async fn removing_the_definitions_leaves_the_remote_alone() {
         world.gone(kind, name).await;
     }
     world.assert_writes(mark, []);
-    let remote = world.provider.endpoints().remove(0);
-    assert_eq!(world.provider.rows_on(remote.id).len(), 2);
-    assert_eq!(world.secret_value("intake-signing", "current").await, Some(remote.secret_key));
+    let remotes = world.provider.endpoints();
+    let remote = remotes.iter().find(|remote| remote.target_url.ends_with("/intake")).unwrap();
+    assert_eq!((remotes.len(), world.provider.rows_on(remote.id).len()), (2, 2));
+    assert_eq!(world.secret_value("intake-signing", "current").await.as_ref(), Some(&remote.secret_key));
+}
+
+/// Takes the right to see definitions away, and waits until the operator's own account is refused.
+async fn hide_definitions(world: &World) {
+    let roles: Api<ClusterRole> = Api::all(world.client.clone());
+    let mut rules = roles.get("external-webhooks").await.unwrap().rules.unwrap();
+    let whole = rules.len();
+    rules.retain(|rule| !rule.resources.iter().flatten().any(|resource| resource == "customresourcedefinitions"));
+    assert_eq!(rules.len(), whole - 1, "the chart gives the right in a rule of its own");
+    let patch = Patch::Merge(json!({"rules": rules}));
+    roles.patch("external-webhooks", &PatchParams::default(), &patch).await.unwrap();
+    let kubeconfig = Kubeconfig::read_from(&world.kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let definitions: Api<CustomResourceDefinition> = Api::all(Client::try_from(config).unwrap());
+    let began = Instant::now();
+    while definitions.get_metadata("webhookendpoints.external-webhooks.io").await.is_ok() {
+        assert!(began.elapsed() < crate::support::PATIENCE, "the right is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

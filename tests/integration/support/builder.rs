@@ -78,6 +78,7 @@ pub fn brief_timing() -> Timing {
         conflict: ms(5),
         kube_call: Duration::from_secs(10),
         secret_replaced: ms(300),
+        definition_refused: ms(1000),
         namespace_poll: ms(100),
         lease: ms(200),
         measure: ms(100),
