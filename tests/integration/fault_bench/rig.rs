@@ -186,9 +186,10 @@ impl Rig {
     async fn help(&mut self) -> bool {
         let may =
             self.plan.scenario == Scenario::NamespaceDelete && self.plan.seed.is_multiple_of(3) && self.crashes > 0;
-        if !may || std::mem::replace(&mut self.helped, true) {
+        if !may {
             return false;
         }
+        let mut helped = false;
         for (kind, plural) in [("WebhookEndpoint", "webhookendpoints"), ("WebhookSubscription", "webhooksubscriptions")]
         {
             let gvk = GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
@@ -196,17 +197,20 @@ impl Rig {
             let (client, namespace) = (self.world.client.clone(), self.world.namespace.name());
             let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &resource);
             for object in self.world.recorder.latest().values().filter(|object| object.kind == kind && !object.gone) {
-                if !object.message("DeletionBlocked").contains("spec.deletionPolicy: Orphan") {
-                    // It must say the way out, or wait for one that does.
+                let says = object.message("DeletionBlocked").contains("spec.deletionPolicy: Orphan");
+                if !says || object.value["spec"]["deletionPolicy"] == "Orphan" {
+                    // It must say the way out: else nobody takes it.
                     continue;
                 }
                 let orphan = Patch::Merge(json!({"spec": {"deletionPolicy": "Orphan"}}));
-                if let Err(error) = api.patch(object.name(), &PatchParams::default(), &orphan).await {
-                    eprintln!("{}: the way out cannot be taken: {error}", self.plan);
+                match api.patch(object.name(), &PatchParams::default(), &orphan).await {
+                    Ok(_) => helped = true,
+                    Err(error) => eprintln!("{}: the way out cannot be taken: {error}", self.plan),
                 }
             }
         }
-        true
+        self.helped |= helped;
+        helped
     }
 
     async fn crash(&mut self, moment: Moment) {
