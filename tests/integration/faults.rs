@@ -144,6 +144,8 @@ async fn all_rows_deleted_by_hand_are_made_again_after_a_second_look() {
     let events = events(12);
     world.apply([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
+    // Rows that a list has shown, not only our own answers.
+    world.rounds(1).await;
     // No list is answered before all of them are gone.
     let (done, wait) = tokio::sync::watch::channel(false);
     world.provider.on_request(move |call| match describe(call).as_str() {
