@@ -174,6 +174,22 @@ fn later(figures: &Figures) -> Vec<Row> {
 }
 
 /// Why what was missed was missed, in words.
-pub fn causes(_: &Figures) -> Vec<String> {
-    Vec::new()
+pub fn causes(figures: &Figures) -> Vec<String> {
+    let mut causes = Vec::new();
+    if !figures.converge.is_empty() {
+        causes.push(
+            "Writes to converge are counted strictly: one per ten seconds is taken off for the whole run, not for each object. \
+             An endpoint writes its counters once more when its rows are there, and a subscription that had its first pass \
+             before its endpoint had an id said so, because `Ready` exists from the first pass."
+                .to_owned(),
+        );
+    }
+    if figures.memory.iter().any(|memory| memory.objects >= 10_000 && memory.rss > 60.0) {
+        causes.push(
+            "At 10,000 objects each costs some four and a half KiB: the object as it was last seen, what is known of its rows, \
+             its place in the indices and its metrics."
+                .to_owned(),
+        );
+    }
+    causes
 }
