@@ -16,6 +16,11 @@ macro_rules! closed_names {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),+ }
             }
+
+            /// The value of a name that stands in a status; `None` where this version does not know it.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
         }
 
         impl fmt::Display for $name {

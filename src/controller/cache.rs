@@ -270,13 +270,16 @@ fn name_of<K: Resource>(object: &K) -> Name {
     (meta.namespace.as_deref().unwrap_or_default().into(), meta.name.as_deref().unwrap_or_default().into())
 }
 
-/// Resource versions of one kind grow as numbers; where they are not numbers whatever comes last is believed.
 fn is_news<K: Resource>(object: &K, known: &K) -> bool {
-    let version = |object: &K| object.meta().resource_version.clone();
-    let (new, old) = (version(object), version(known));
-    let number = |text: &Option<String>| text.as_deref()?.parse::<u128>().ok();
-    match (number(&new), number(&old)) {
-        (Some(new), Some(old)) => new > old,
-        _ => new != old,
+    is_newer(object.meta().resource_version.as_deref(), known.meta().resource_version.as_deref())
+}
+
+/// Whether an object at this version is newer than what was known (`None`: it is not there). Resource versions of one kind
+/// grow as numbers; where they are not numbers whatever comes last is believed.
+pub fn is_newer(now: Option<&str>, known: Option<&str>) -> bool {
+    let number = |version: Option<&str>| version?.parse::<u128>().ok();
+    match (number(now), number(known)) {
+        (Some(now), Some(known)) => now > known,
+        _ => now != known,
     }
 }

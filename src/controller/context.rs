@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::account::AccountMemory;
 use super::accounts::Accounts;
-use super::cache::Cache;
+use super::cache::{Cache, is_newer};
 use super::endpoint::EndpointMind;
 use super::error::PassError;
 use super::events::Events;
@@ -221,15 +221,7 @@ impl LastRead {
             Self::Unknown => return true,
             Self::Known(secret) => secret.as_ref().and_then(|secret| secret.meta.resource_version.as_deref()),
         };
-        let number = |version: &str| version.parse::<u128>().ok();
-        let newer = match (read, version) {
-            (Some(read), Some(version)) => match (number(read), number(version)) {
-                (Some(read), Some(version)) => version > read,
-                _ => read != version,
-            },
-            (None, None) => false,
-            _ => true,
-        };
+        let newer = is_newer(version, read);
         if newer {
             *self = Self::Unknown;
         }

@@ -42,9 +42,7 @@ pub async fn pass(context: &Arc<Context>, object: Arc<PracticeSyncMonitor>) -> R
     let hours = office_hours::of(context, &object).await?;
     let (named, unreadable) = (named(context, &object, &account), hours.forbidden);
     let places = handle.as_ref().and_then(|handle| handle.realm.places());
-    let of = |key: &str| -> Option<Vec<Place>> {
-        Some(places.as_ref()?.iter().filter(|place| *place.practice == *key).cloned().collect())
-    };
+    let of = |key: &str| -> Option<Vec<Place>> { Some(places.as_ref()?.get(key).cloned().unwrap_or_default()) };
     let now = Timestamp::now();
     let plan = plan::plan(
         &MonitorInput {

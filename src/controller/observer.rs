@@ -18,7 +18,7 @@ use super::accounts::{RealmHandle, Trouble};
 use super::context::Context;
 use super::{polls, wakes};
 use crate::provider::CallError;
-use crate::provider::gate::{Errand, Lane};
+use crate::provider::gate::Errand;
 use crate::provider::realm::Health;
 
 /// Starts the tasks of a realm. They end with the realm or with the process.
@@ -47,15 +47,7 @@ async fn round_due(handle: &RealmHandle, late: Instant) -> bool {
         return false;
     }
     *last = Some(Instant::now());
-    let (errand, lever) = Errand::with_lever(if late <= asked { Lane::Front } else { Lane::Reads });
-    let mut work = std::pin::pin!(errand.probing().run(handle.realm.round()));
-    let outcome = tokio::select! {
-        outcome = &mut work => outcome,
-        () = tokio::time::sleep_until(late) => {
-            lever.raise(Lane::Front);
-            work.await
-        }
-    };
+    let outcome = Errand::read_by(late, true, handle.realm.round()).await;
     let trouble = outcome.err().and_then(|error| match error {
         CallError::Unavailable { cause, .. } => {
             Some(Trouble::Unavailable { since: Timestamp::now(), cause: cause.to_string() })

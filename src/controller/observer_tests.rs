@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::provider::gate::{Gate, GateConfig};
+use crate::provider::gate::{Gate, GateConfig, Lane};
 use crate::provider::model::{Catalogue, KeyOrigin, Practice};
 use crate::provider::realm::{Realm, RealmKey, RealmTiming};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, Unavailable};

@@ -13,6 +13,7 @@ use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::cache::is_newer;
 use super::context::Context;
 use super::error::PassError;
 use super::memory::lock;
@@ -142,15 +143,7 @@ impl Book {
     fn outdated(&self, name: &Name, version: Option<&str>) -> bool {
         let mut pages = lock(&self.read);
         let Some(page) = pages.get(name) else { return true };
-        let number = |version: &str| version.parse::<u128>().ok();
-        let newer = match (page.version.as_deref(), version) {
-            (None, None) => false,
-            (Some(read), Some(now)) => match (number(read), number(now)) {
-                (Some(read), Some(now)) => now > read,
-                _ => read != now,
-            },
-            _ => true,
-        };
+        let newer = is_newer(version, page.version.as_deref());
         if newer {
             pages.remove(name);
         }

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::accounts::RealmHandle;
 use super::context::Context;
 use super::{monitor, observer};
-use crate::provider::gate::{Errand, Lane};
+use crate::provider::gate::Errand;
 
 /// How old a list of places may be while it is in use. Practices hardly ever move.
 const PLACES_AGE: Duration = Duration::from_secs(6 * 3600);
@@ -82,16 +82,7 @@ fn places_due(last: Option<Asked>, handle: &RealmHandle, now: Instant) -> bool {
 
 /// One call, in the lane of reads, that goes first once `late` has come (rules.md *Gate*).
 async fn read(handle: &RealmHandle, late: Instant) -> bool {
-    let lane = if late <= Instant::now() { Lane::Front } else { Lane::Reads };
-    let (errand, lever) = Errand::with_lever(lane);
-    let mut work = std::pin::pin!(errand.run(handle.realm.refresh_syncs()));
-    let outcome = tokio::select! {
-        outcome = &mut work => outcome,
-        () = tokio::time::sleep_until(late) => {
-            lever.raise(Lane::Front);
-            work.await
-        }
-    };
+    let outcome = Errand::read_by(late, false, handle.realm.refresh_syncs()).await;
     if let Err(error) = &outcome {
         debug!(%error, "the sync status could not be read");
     }

@@ -123,7 +123,7 @@ fn tell<K: Controlled>(before: &K, after: &K) -> Option<Note> {
         return None;
     }
     if is_true(K::conditions(after), ConditionType::Stalled) || now.status == "False" && is_loud(&now.reason) {
-        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == now.reason)?;
+        let reason = Reason::named(&now.reason)?;
         return Some(Note::warning(reason.as_str(), "Reconcile", now.message));
     }
     let (namespace, name) = (after.namespace().unwrap_or_default(), after.name_any());

@@ -166,7 +166,7 @@ pub fn kept(conditions: &[Condition], kind: ConditionType) -> Option<Verdict> {
         "False" => Is::False,
         _ => Is::Unknown,
     };
-    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)?;
+    let reason = Reason::named(&condition.reason)?;
     Some(Verdict::new(kind, is, reason, condition.message.clone()))
 }
 

@@ -107,8 +107,7 @@ impl MonitorMemory {
         let own = unhealthy.into_iter().find(|one| one.practice == name).map(|one| one.reason.as_str());
         let condition = find(&self.stored.conditions, kind).map(|condition| condition.reason.as_str());
         let text = if self.fleet { own.or(condition) } else { condition };
-        let known = |text: &str| Reason::ALL.iter().copied().find(|reason| reason.as_str() == text);
-        text.and_then(known).unwrap_or(Reason::Red)
+        text.and_then(Reason::named).unwrap_or(Reason::Red)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::future::Future;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Whose turn it is; a greater lane is more urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +109,20 @@ impl Errand {
     /// Runs everything that `work` calls in this task on this errand.
     pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
         ERRAND.scope(self, work).await
+    }
+
+    /// Runs reads that nobody waits for before `late`, and that go first from then on (rules.md *Gate*); `probe` as in
+    /// [`Errand::probing`].
+    pub async fn read_by<T>(late: Instant, probe: bool, work: impl Future<Output = T>) -> T {
+        let (errand, lever) = Self::with_lever(if late <= Instant::now() { Lane::Front } else { Lane::Reads });
+        let mut work = std::pin::pin!(Self { probe, ..errand }.run(work));
+        tokio::select! {
+            outcome = &mut work => outcome,
+            () = tokio::time::sleep_until(late) => {
+                lever.raise(Lane::Front);
+                work.await
+            }
+        }
     }
 
     /// Resolves to the new lane when it is raised; never, when nobody can raise it any more.

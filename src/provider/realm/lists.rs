@@ -243,9 +243,4 @@ impl Realm {
             changes
         }))
     }
-
-    fn noted<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
-        self.note(&result);
-        result
-    }
 }

@@ -183,6 +183,11 @@ impl Realm {
     }
 
     /// Every call's outcome passes here.
+    fn noted<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
+        self.note(&result);
+        result
+    }
+
     fn note<T>(&self, result: &Result<T, CallError>) {
         let now = Timestamp::now();
         self.health.send_if_modified(|health| {
@@ -196,8 +201,6 @@ impl Realm {
     /// # Errors
     /// See [`CallError`].
     pub async fn authenticate(&self) -> Result<(), CallError> {
-        let result = self.provider.authenticate().await;
-        self.note(&result);
-        result
+        self.noted(self.provider.authenticate().await)
     }
 }

@@ -16,7 +16,7 @@ use crate::provider::model::sync::{Place, Sync, Syncs};
 #[derive(Default)]
 pub(super) struct Board {
     syncs: Option<Arc<Syncs>>,
-    places: Option<Arc<Vec<Place>>>,
+    places: Option<Arc<HashMap<Arc<str>, Vec<Place>>>>,
 }
 
 impl Realm {
@@ -27,7 +27,7 @@ impl Realm {
     pub async fn refresh_syncs(&self) -> Result<(), CallError> {
         let Some(calls) = self.provider.syncs() else { return Ok(()) };
         let at = Timestamp::now();
-        let list = self.noted_call(calls.list().await)?;
+        let list = self.noted(calls.list().await)?;
         let mut of: HashMap<Arc<str>, Vec<Sync>> = HashMap::new();
         for (practice, sync) in list {
             of.entry(practice).or_default().push(sync);
@@ -42,8 +42,12 @@ impl Realm {
     /// See [`CallError`]; the last good answer stays.
     pub async fn refresh_places(&self) -> Result<(), CallError> {
         let Some(calls) = self.provider.syncs() else { return Ok(()) };
-        let list = self.noted_call(calls.places().await)?;
-        self.post(|board| board.places = Some(Arc::new(list)));
+        let list = self.noted(calls.places().await)?;
+        let mut of: HashMap<Arc<str>, Vec<Place>> = HashMap::new();
+        for place in list {
+            of.entry(place.practice.clone()).or_default().push(place);
+        }
+        self.post(|board| board.places = Some(Arc::new(of)));
         Ok(())
     }
 
@@ -52,17 +56,12 @@ impl Realm {
         self.board.read().unwrap_or_else(PoisonError::into_inner).syncs.clone()
     }
 
-    /// The last good list of places.
-    pub fn places(&self) -> Option<Arc<Vec<Place>>> {
+    /// The last good list of places, by the key of their practice.
+    pub fn places(&self) -> Option<Arc<HashMap<Arc<str>, Vec<Place>>>> {
         self.board.read().unwrap_or_else(PoisonError::into_inner).places.clone()
     }
 
     fn post(&self, act: impl FnOnce(&mut Board)) {
         act(&mut self.board.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn noted_call<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
-        self.note(&result);
-        result
     }
 }
