@@ -44,6 +44,11 @@ closed_names! {
         SecretPublished,
         /// The remote endpoint delivers.
         Active,
+        /// The signing key is being replaced, the reason says how far; present only while it runs. Never touches Ready.
+        Rotating,
+        /// The signing key could not be replaced when it was due or in the time it should take; present only while true.
+        /// Never touches Ready.
+        RotationOverdue,
         /// Every declared event is in the provider's catalogue. Never touches Ready.
         KnownEvents,
         /// The provider reads the practice's data as often as `spec.read` wants it. Never touches Ready.
@@ -116,6 +121,26 @@ closed_names! {
         KeyUnreadable,
         /// The Secret holds the signing key.
         Published,
+        /// The signing key is lost: the Secret does not hold it, and the provider does not show it.
+        KeyLost,
+        /// Rotation: a second remote endpoint, and with it the new key, is being made.
+        Preparing,
+        /// Rotation: both keys are in the Secret, and receivers get time to load them.
+        Publishing,
+        /// Rotation: subscriptions are being moved to the new remote endpoint.
+        Switching,
+        /// Rotation: the former remote endpoint repeats what receivers had refused.
+        Draining,
+        /// Rotation: the former remote endpoint and its key are being removed.
+        Retiring,
+        /// The provider refuses a second endpoint with this target URL.
+        DuplicateUrlRefused,
+        /// Nothing says when the key was last replaced.
+        BookkeepingLost,
+        /// The provider neither moves a subscription nor makes it on the new remote endpoint.
+        MoveRefused,
+        /// It takes longer than it should.
+        Overrun,
         /// As the spec wants it.
         AsDeclared,
         /// Deliveries are on.

@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rotation::{RotationSpec, RotationStatus};
 use super::{DeletionPolicy, yes};
 
 /// One target URL that the provider delivers to, and the Secret with the key that signs the deliveries.
@@ -27,6 +28,7 @@ use super::{DeletionPolicy, yes};
     printcolumn = r#"{"name":"REMOTE-ID","type":"string","jsonPath":".status.remoteId"}"#,
     printcolumn = r#"{"name":"ACTIVE","type":"boolean","jsonPath":".status.active"}"#,
     printcolumn = r#"{"name":"SUBS","type":"integer","jsonPath":".status.subscriptions.active"}"#,
+    printcolumn = r#"{"name":"ROTATED","type":"date","jsonPath":".status.signingSecret.lastRotationTime"}"#,
     printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[x_kube(
@@ -136,6 +138,9 @@ pub struct SigningSecretSpec {
     /// What else the Secret carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<SecretTemplate>,
+    /// When and how the key is replaced.
+    #[serde(default)]
+    pub rotation: RotationSpec,
 }
 
 /// Labels and annotations for the Secret. Those of the endpoint are never copied to it.
@@ -191,6 +196,9 @@ pub struct WebhookEndpointStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub removing: Vec<String>,
+    /// The rotation of the key that is under way, and the last request that was handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationStatus>,
     /// How often the endpoint was switched on again; absent once it has stayed on for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reactivation: Option<ReactivationStatus>,
@@ -269,6 +277,12 @@ pub struct SigningSecretStatus {
     /// Fingerprint of `current`.
     #[schemars(length(max = 128))]
     pub fingerprint: String,
+    /// When the key was last replaced; before that, when it was first published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rotation_time: Option<Time>,
+    /// When it is due to be replaced; absent without an interval, and while a rotation runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation_time: Option<Time>,
 }
 
 /// The intent to create an endpoint.

@@ -233,7 +233,11 @@ pub(super) fn in_sync(
         _ => endpoint.key.as_ref().map(SecretText::fingerprint),
     };
     if let Some(fingerprint) = current {
-        draft.status.signing_secret = Some(SigningSecretStatus { name: name.clone(), fingerprint });
+        let times =
+            draft.status.signing_secret.take().map(|known| (known.last_rotation_time, known.next_rotation_time));
+        let (last_rotation_time, next_rotation_time) = times.unwrap_or_default();
+        draft.status.signing_secret =
+            Some(SigningSecretStatus { name: name.clone(), fingerprint, last_rotation_time, next_rotation_time });
     }
     let before = pairs(draft.status.subscriptions);
     draft.status.active = Some(endpoint.active);
