@@ -39,7 +39,7 @@ pub fn judge(before: Option<Timestamp>, members: &[Member], percent: i64, now: T
     let many = bad.saturating_mul(100) > percent.saturating_mul(total);
     match before {
         // It ends when most are good again; with nobody left open overnight it stays as it is.
-        Some(from) => (many && bad > 0).then_some(from),
+        Some(from) => many.then_some(from),
         None => (many && total >= LEAST && bad >= 2).then_some(from),
     }
 }
