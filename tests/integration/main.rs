@@ -24,6 +24,7 @@ mod lease;
 mod lifecycle;
 mod monitor;
 mod outage;
+mod receivers;
 mod secrets;
 mod support;
 mod worlds;
