@@ -2,6 +2,8 @@
 //! tests, demo and benchmarks.
 
 pub mod control_plane;
+pub mod herohealth;
+pub mod insighthealth;
 pub mod kube_proxy;
 pub mod nexhealth;
-mod sim;
+pub mod sim;
