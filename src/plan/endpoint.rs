@@ -7,6 +7,8 @@ mod input;
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::condition::{Is, Report, Verdict};
 use super::contention::Field;
 use super::create::{self, Intent};
@@ -14,7 +16,7 @@ use super::outcome::{AccountBlock, account_block};
 use super::{AccountView, Note, Refusal, elapsed, target, wire_time};
 use crate::api::endpoint::{LastCreate, PendingCreate};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
-use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
+use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow, canonical_url};
 use crate::signing::SecretText;
 
 pub(super) use draft::Draft;
@@ -218,14 +220,21 @@ fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         }
     }
     let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
-    if asked != Some(&input.object.spec.target_url) {
-        // What an intent with another URL may still make is remembered as ours.
+    // A POST needs an intent that this very process has acknowledged: a write of it fails if the object has moved on, and
+    // the one who wrote the intent that is there may have finished it meanwhile.
+    if asked != Some(&input.object.spec.target_url) || !input.memory.intent_is_mine {
+        // What the intent before may still make is remembered as ours.
+        let before = pending.as_ref().map(|pending| pending.since.0);
         if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
-            draft.status.last_create = Some(ended(input, pending, true));
+            draft.status.last_create = Some(ended(input, pending, last));
         }
         let last = draft.status.last_create.as_ref();
         let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
-        draft.status.pending_create = Some(intent(input, seen_remote_ids));
+        let mut own = intent(input, seen_remote_ids);
+        // Never the same as before, or nothing would be written.
+        let later = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
+        own.since.0 = later.map_or(own.since.0, |later| later.max(own.since.0));
+        draft.status.pending_create = Some(own);
         return draft.acknowledge(progressing("creating the remote endpoint"));
     }
     let spec = &input.object.spec;
@@ -255,8 +264,14 @@ fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId, right: O
     }
     let lost = may_be_lost(input);
     let pending = draft.status.pending_create.take();
+    // What an intent before this one may still make is not forgotten for one that has made all it could.
     if let Some(pending) = pending {
-        draft.status.last_create = Some(ended(input, pending, lost));
+        let last = draft.status.last_create.take().filter(|last| last.outstanding);
+        draft.status.last_create = Some(match last {
+            last if lost => ended(input, pending, last),
+            Some(last) => last,
+            None => LastCreate { outstanding: false, ..ended(input, pending, None) },
+        });
     }
     draft.status.remote_id = Some(id.as_str().to_owned());
     let shown = target::shown(&endpoint.target_url);
@@ -288,10 +303,18 @@ fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) -> PendingCre
     PendingCreate { since: wire_time(input.now), target_url, seen_remote_ids }
 }
 
-/// An intent that is over.
-fn ended(input: &EndpointInput<'_>, pending: PendingCreate, outstanding: bool) -> LastCreate {
+/// An intent that is over and may have lost a POST, joined with the one before it, which may as well.
+fn ended(input: &EndpointInput<'_>, pending: PendingCreate, before: Option<LastCreate>) -> LastCreate {
     let PendingCreate { since, target_url, seen_remote_ids } = pending;
-    LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding }
+    let mut ended = LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding: true };
+    let url = |last: &LastCreate| canonical_url(last.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
+    if let Some(before) = before.filter(|before| before.outstanding && url(before) == url(&ended)) {
+        ended.since = before.since.min(ended.since);
+        let known = before.seen_remote_ids.into_iter().filter(|id| !ended.seen_remote_ids.contains(id)).collect::<Vec<_>>();
+        ended.seen_remote_ids.extend(known);
+        ended.seen_remote_ids.truncate(create::SEEN_LIMIT);
+    }
+    ended
 }
 
 /// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.
