@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
-use testbed::nexhealth::Mark;
+use testbed::nexhealth::{DeliveryOutcome, Mark, RowPatch, SimConfig};
 
 use super::{
     assert_always_ready, assert_no_gap, assert_one, assert_two_at_most, handled, made, phase, rotated, rotating,
@@ -75,4 +75,48 @@ async fn an_undisturbed_rotation_is_not_noticed_by_the_receiver() {
     assert_eq!(torn(&deliveries.contents()), Vec::<String>::new());
     assert_always_ready(&world);
     world.finish().await;
+}
+
+/// That the account can tell: a person who moves the rows to another endpoint, and says so to nobody, is found out; so is one
+/// who deletes the former endpoint while it still has something to repeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_by_hand_is_noticed() {
+    let mut world = World::named("delivery-by-hand").brief_logs().provider(repeats).start().await;
+    let events = events(3);
+    world.apply([rotating("intake", "1s", "1s", ""), subscription("one", "intake", &[SUNSHINE], &events)]).await;
+    world.all_ready().await;
+    world.stop_operator().await;
+    let pairs = pairs(&[SUNSHINE], &events);
+    let portal = world.provider.edit();
+    let from = world.remote_of("intake");
+    // Without telling receivers the new key.
+    let deliveries = Deliveries::start(&world, "intake-signing", &pairs, PACE, Mood::Calm).await;
+    let to = portal.create_endpoint(SimConfig::ORGANISATION, &from.target_url);
+    let moved = |id| RowPatch { active: None, new_endpoint_id: Some(id) };
+    for row in world.provider.rows() {
+        portal.patch_row(row.id, moved(to.id)).unwrap();
+    }
+    world.until("something is given up", |world| gave_up(world)).await;
+    let (account, broken) = deliveries.end(false).await;
+    assert!(!account.refused_for_good.is_empty() && broken.len() == 1, "{account:?} {broken:?}");
+    // Without waiting for what is still to be repeated.
+    for row in world.provider.rows() {
+        portal.patch_row(row.id, moved(from.id)).unwrap();
+    }
+    let deliveries = Deliveries::start(&world, "intake-signing", &pairs, PACE, Mood::Busy).await;
+    let busy =
+        |world: &World| world.provider.deliveries().iter().any(|one| one.endpoint_id == from.id && one.attempt == 2);
+    world.until("something waits to be repeated", busy).await;
+    portal.delete_endpoint(from.id);
+    let so_far = deliveries.count();
+    world.until("more happens", |_| deliveries.count() > so_far + pairs.len()).await;
+    let (account, broken) = deliveries.end(false).await;
+    assert!(!account.refused_for_good.is_empty() && !account.lost.is_empty(), "{account:?}");
+    assert_eq!(broken.len(), 2, "{broken:?}");
+    world.finish().await;
+}
+
+fn gave_up(world: &World) -> bool {
+    let given_up = |outcome: &DeliveryOutcome| matches!(outcome, DeliveryOutcome::GivenUp(_));
+    world.provider.deliveries().iter().any(|one| given_up(&one.outcome))
 }

@@ -57,6 +57,11 @@ impl Deliveries {
         Self { receiver, volume, steady, pairs }
     }
 
+    /// How many things have happened so far.
+    pub fn count(&self) -> usize {
+        self.steady.count()
+    }
+
     /// What the Secret has held, each change once.
     pub fn contents(&self) -> Vec<Content> {
         self.volume.contents()
