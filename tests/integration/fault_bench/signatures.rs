@@ -113,9 +113,8 @@ impl<'a> Replay<'a> {
                 Change::RowCreated(row) | Change::RowMoved { after: row, .. }
                     if self.there.contains_key(&row.endpoint_id) && !self.rig.foreign.has_row(row.id) =>
                 {
-                    if self.signing.insert(row.endpoint_id) {
-                        self.begins(seq, row.endpoint_id, entry.at);
-                    }
+                    let first = self.signing.insert(row.endpoint_id);
+                    self.receives(seq, row.endpoint_id, entry.at, first);
                 }
                 _ => {}
             },
@@ -129,9 +128,10 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn begins(&mut self, seq: u64, id: i64, at: Timestamp) {
+    /// An endpoint gets a row, its first or another.
+    fn receives(&mut self, seq: u64, id: i64, at: Timestamp, first: bool) {
         // Before the first endpoint nobody was listening: rules.md *Create*.
-        if self.first == Some(id) || !self.waits {
+        if !first || self.first == Some(id) || !self.waits {
             return;
         }
         let since = self.there.get(&id).and_then(|key| self.published.since.get(key));

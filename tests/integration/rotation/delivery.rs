@@ -96,7 +96,7 @@ async fn a_rotation_by_hand_is_noticed() {
     for row in world.provider.rows() {
         portal.patch_row(row.id, moved(to.id)).unwrap();
     }
-    world.until("something is given up", |world| gave_up(world)).await;
+    world.until("something is given up", gave_up).await;
     let (account, broken) = deliveries.end(false).await;
     assert!(!account.refused_for_good.is_empty() && broken.len() == 1, "{account:?} {broken:?}");
     // Without waiting for what is still to be repeated.

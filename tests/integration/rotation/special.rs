@@ -53,7 +53,7 @@ async fn a_lost_key_is_replaced_at_once() {
         assert_one(&world, "intake").await;
         world.secrets().delete("intake-signing", &DeleteParams::default()).await.unwrap();
         let replaced = |object: &Object| {
-            object.is_ready() && phase(object).is_empty() && object.status()["remoteId"] != lost.id.to_string()
+            object.is_ready() && phase(object).is_empty() && object.status()["remoteId"] != lost.id.to_string().as_str()
         };
         world.wait("WebhookEndpoint", "intake", "another endpoint", replaced).await;
         world.all_ready().await;
