@@ -19,6 +19,11 @@ async fn left_alone_every_phase_leads_to_the_end() {
         assert_eq!(ids(&made(&stopped.world, &name, stopped.mark)), [remote.id], "{phase}");
         assert_no_gap(&stopped.world, &name, stopped.mark, &own_pairs(phase));
         assert_two_at_most(&stopped.world, &name);
+        stopped.world.until_event(&name, "Rotated").await;
+        let told = stopped.world.event_reasons(&name).await;
+        for reason in ["Started", "Publishing", "Switching", "Draining", "Retiring"] {
+            assert!(told.contains(&format!("Rotation{reason}")), "{phase}: {told:?}");
+        }
     }
     super::assert_always_ready(&stopped.world);
     stopped.world.finish().await;

@@ -164,7 +164,7 @@ impl<'a> Rotation<'a> {
         let columns = "custom-columns=REASON:.reason,NOTE:.note";
         let get =
             ["get", "events.events.k8s.io", "-n", NAMESPACE, "--sort-by=.metadata.creationTimestamp", "-o", columns];
-        let events = checks::eventually(stage, &get, "Retir").await?;
+        let events = checks::eventually(stage, &get, "Rotated").await?;
         let about: Vec<&str> =
             events.lines().filter(|line| line.starts_with("Rotat") || line.starts_with("REASON")).collect();
         narrator.command(&format!("kubectl {}", get.join(" ")));
