@@ -256,6 +256,8 @@ pub enum GapCause {
     SubscriptionsSwitchedOff,
     /// Remote subscriptions were gone.
     SubscriptionsMissing,
+    /// Deliveries were signed with a key that receivers could not have any more.
+    SigningKeyLost,
 }
 
 /// Counts of rows on one endpoint.

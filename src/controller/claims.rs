@@ -14,6 +14,7 @@ use super::found_by::{self, Scope};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookSubscription};
 use crate::plan::condition::is_true;
 use crate::plan::pairs;
+use crate::plan::rotation::Pair;
 use crate::provider::model::{RemoteId, canonical_url};
 
 /// The realm of an endpoint object, where its account has one.
@@ -22,12 +23,28 @@ pub fn realm_of(context: &Context, endpoint: &WebhookEndpoint) -> Option<Arc<Rea
     context.accounts.get(namespace, &endpoint.spec.account_ref.name)?.realm
 }
 
-/// Ids that an object holds or is removing.
+/// Ids that an object holds (both of a rotation) or is removing.
 pub fn ids(endpoint: &WebhookEndpoint) -> impl Iterator<Item = &str> {
     let status = endpoint.status.as_ref();
     let held = status.and_then(|status| status.remote_id.as_deref());
+    let rotation = status.and_then(|status| status.rotation.as_ref()).filter(|rotation| rotation.phase.is_some());
+    let both = rotation.into_iter().flat_map(|rotation| rotation.from_remote_id.iter().chain(&rotation.to_remote_id));
+    let both = both.map(String::as_str).filter(move |id| Some(*id) != held);
     let removing = status.map(|status| status.removing.as_slice()).unwrap_or_default();
-    held.into_iter().chain(removing.iter().map(String::as_str))
+    held.into_iter().chain(both).chain(removing.iter().map(String::as_str))
+}
+
+/// The remote endpoint that the subscriptions of an object are made on, and the former one of a rotation that they may
+/// still be on.
+pub fn places(endpoint: &WebhookEndpoint) -> Option<(RemoteId, Option<RemoteId>)> {
+    let status = endpoint.status.as_ref()?;
+    match Pair::of(status) {
+        Some(pair) => {
+            let (to, from) = pair.places();
+            Some((to.clone(), from.cloned()))
+        }
+        None => Some((RemoteId::new(status.remote_id.as_ref()?), None)),
+    }
 }
 
 /// What objects other than one hold at an origin, over all its realms: ids are unique there.
@@ -192,17 +209,18 @@ fn names(subscription: &WebhookSubscription, namespace: &str, endpoint: &str) ->
 /// How many subscriptions of an endpoint object are at work, so that what they declare may not be delivered yet.
 pub fn unsettled(context: &Context, endpoint: &WebhookEndpoint) -> usize {
     let subscriptions = subscriptions(context, &endpoint.namespace().unwrap_or_default(), &endpoint.name_any());
-    let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
-    subscriptions.iter().filter(|subscription| !is_settled(subscription, held)).count()
+    let held = places(endpoint).map(|(here, _)| here);
+    subscriptions.iter().filter(|subscription| !is_settled(subscription, held.as_ref())).count()
 }
 
 /// Whether a subscription has come to rest on this remote endpoint, or is on its way out.
-pub fn is_settled(subscription: &WebhookSubscription, held: Option<&String>) -> bool {
+pub fn is_settled(subscription: &WebhookSubscription, held: Option<&RemoteId>) -> bool {
     let Some(status) = &subscription.status else { return false };
     let applied = status.applied.as_ref().and_then(|applied| applied.endpoint_remote_id.as_ref());
     subscription.metadata.deletion_timestamp.is_some()
         || subscription.spec.suspend
-        || applied == held && !is_true(&status.conditions, ConditionType::Reconciling)
+        || applied.map(String::as_str) == held.map(RemoteId::as_str)
+            && !is_true(&status.conditions, ConditionType::Reconciling)
 }
 
 /// How many subscriptions of an endpoint object must leave before it: those that are going and still have rows to delete,

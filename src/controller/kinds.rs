@@ -245,8 +245,8 @@ impl Controlled for WebhookSubscription {
         let Some(before) = before else { return };
         let namespace = object.namespace().unwrap_or_default();
         let Some(endpoint) = context.endpoint_cache.get(&namespace, &object.spec.endpoint_ref.name) else { return };
-        let held = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref());
-        let settled = !claims::is_settled(before, held) && claims::is_settled(object, held);
+        let held = claims::places(&endpoint).map(|(here, _)| here);
+        let settled = !claims::is_settled(before, held.as_ref()) && claims::is_settled(object, held.as_ref());
         let gaps = endpoint.status.iter().flat_map(|status| &status.delivery_gaps);
         let released = before.finalizers().len() > object.finalizers().len();
         if released || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {

@@ -50,6 +50,7 @@ mod policy;
 mod polls;
 mod queue;
 mod request;
+mod row_calls;
 mod secrets;
 mod subscription;
 mod timing;

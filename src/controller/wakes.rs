@@ -11,6 +11,7 @@ use super::found_by;
 use super::kinds::Controlled;
 use super::monitor;
 use crate::api::{PracticeSyncMonitor, WebhookEndpoint, WebhookSubscription};
+use crate::plan::rotation::Pair;
 use crate::provider::mirror::Changes;
 use crate::provider::model::{RemoteId, RowKey, canonical_url};
 
@@ -82,10 +83,11 @@ pub fn same_url(context: &Context, endpoint: &WebhookEndpoint) {
 
 /// Wakes subscriptions that still have something applied on the remote endpoint of an object that is gone.
 pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
-    let Some(id) = endpoint.status.as_ref().and_then(|status| status.remote_id.as_ref()) else { return };
     let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
-    for subscription in claims::applied_on(context, namespace, id) {
-        wake(context, &*subscription);
+    for id in claims::ids(endpoint) {
+        for subscription in claims::applied_on(context, namespace, id) {
+            wake(context, &*subscription);
+        }
     }
 }
 
@@ -141,10 +143,12 @@ pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
     }
     for (id, keys) in rows {
         for endpoint in claims::holders_in(context, handle, id) {
-            // An endpoint that goes may have waited for its rows to go.
-            match endpoint.metadata.deletion_timestamp {
-                Some(_) => wake(context, &*endpoint),
-                None => count(context, &*endpoint),
+            // An endpoint that goes may have waited for its rows to go, and one that rotates moves what it finds.
+            let rotates = endpoint.status.as_ref().is_some_and(|status| Pair::of(status).is_some());
+            if rotates || endpoint.metadata.deletion_timestamp.is_some() {
+                wake(context, &*endpoint);
+            } else {
+                count(context, &*endpoint);
             }
             declarers(context, handle, &endpoint, &keys);
         }

@@ -1,28 +1,32 @@
-//! What a `WebhookEndpoint` needs next: rules.md *Create*, *Which remote is mine*, *Absence*, *Keys and the Secret*.
+//! What a `WebhookEndpoint` needs next: rules.md *Create*, *Which remote is mine*, *Absence*, *Keys and the
+//! Secret*, *Rotation* (which has a module of its own).
 
 mod adopt;
+mod correct;
+mod create;
 mod draft;
 mod held;
 mod input;
+mod standing;
 
 use std::time::Duration;
 
 use super::condition::{Is, Report, Verdict};
 use super::contention::Field;
-use super::create::{self, Intent};
 use super::outcome::{AccountBlock, account_block};
-use super::{AccountView, Note, Refusal, elapsed, target, wire_time};
-use crate::api::endpoint::{LastCreate, PendingCreate};
+use super::rotation::{Publish, due};
+use super::row_calls::RowCall;
+use super::{AccountView, Note, Refusal, target};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
-use crate::signing::SecretText;
 
+pub(super) use correct::{correct_held, correct_other};
+use create::intent;
+pub(super) use create::{Purpose, make};
 pub(super) use draft::Draft;
-use held::{difference, in_sync, maintain};
-pub use input::{EndpointInput, EndpointMemory, RemoteSide, SecretView};
-
-/// After so many new endpoints without a readable key, one more would be no better.
-const MAX_UNREADABLE: u32 = 2;
+pub(super) use held::{Presence, presence, recreate};
+pub use input::{EndpointInput, EndpointMemory, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView, Stuck};
+pub(super) use standing::{Standing, lost, standing};
 
 /// The next kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +51,10 @@ pub enum EndpointStep {
     Delete(RemoteId),
     /// DELETE these rows, because the endpoint cannot go before them.
     DeleteRows(Vec<RemoteRow>),
-    /// Write the key of this remote endpoint into the Secret.
-    PublishSecret(RemoteId),
+    /// Independent calls on rows that a rotation moves.
+    Rows(Vec<RowCall>),
+    /// Write these keys into the Secret.
+    PublishSecret(Publish),
     /// Take our owner reference off the Secret, so that garbage collection keeps a live key.
     ReleaseSecret,
     /// Take our finalizer off.
@@ -92,6 +98,9 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
     if let Some(problem) = target::problem(&input.object.spec.target_url) {
         return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
     }
+    if let Some(problem) = due::problem(&input.object.spec.signing_secret.rotation) {
+        return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
+    }
     match account_block(&input.account, &input.object.spec.account_ref.name) {
         Some(AccountBlock::Report(report)) => return draft.rest(report, None),
         Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
@@ -121,8 +130,8 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         return draft.rest(secret_conflict(input.object), None);
     }
     match draft.status.remote_id.clone() {
-        None => create(input, draft),
-        Some(id) => maintain(input, draft, &RemoteId::new(id)),
+        None => make(input, draft, Purpose::First),
+        Some(id) => held::maintain(input, draft, &RemoteId::new(id)),
     }
 }
 
@@ -139,185 +148,8 @@ fn secret_conflict(object: &WebhookEndpoint) -> Report {
     ))
 }
 
-/// rules.md *Create*, from no id to an id.
-fn create(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
-    let remote = &input.remote;
-    let refused = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing));
-    let last = draft.status.last_create.clone();
-    let pending = draft.status.pending_create.clone();
-    let mut intents: Vec<Intent<'_>> = last.iter().map(Intent::closed).collect();
-    intents.extend(pending.iter().map(|pending| Intent::open(pending, input.now)));
-    if pending.is_some() && !remote.listed_since_intent {
-        return draft.step(EndpointStep::ListEndpoints);
-    }
-    // rules.md *Create*, key unreadable: the empty one goes first, so that there is never more than one of them.
-    if let Some(id) = remote.removing.first() {
-        if draft.is_frozen() {
-            return draft
-                .would([format!("delete the empty remote endpoint {id}, whose key the provider does not show")]);
-        }
-        let refusal = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
-        return match refusal {
-            None => draft.step(EndpointStep::Delete(id.clone())),
-            Some(refusal) => {
-                let again = refusal.left(input.now, input.timing);
-                draft.rest(unreadable_and_stuck(id, refusal), Some(again))
-            }
-        };
-    }
-    if !draft.status.removing.is_empty() {
-        if !remote.removing_gone {
-            return draft.step(EndpointStep::ListEndpoints);
-        }
-        draft.status.removing.clear();
-    }
-    let (ours, foreign) = match create::judge(
-        &input.object.spec.target_url,
-        &remote.same_url,
-        &intents,
-        input.memory.made.as_ref(),
-        input.timing,
-    ) {
-        create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
-        create::Verdict::Judged { ours, foreign } => (ours, foreign),
-    };
-    // An id that a 201 named is ours beyond doubt; a lower one is a twin of it only if a POST before it was lost.
-    let made = input.memory.made.as_ref().filter(|made| !may_be_lost(input) && ours.contains(made));
-    if let Some(keep) = made.or(ours.first()) {
-        return take(input, draft, keep, None);
-    }
-    let recreating = pending.is_some() || last.is_some();
-    match adopt::choose(input, &foreign, recreating) {
-        adopt::Choice::Adopt(id, right) => return adopt::adopt(input, draft, &id, right),
-        adopt::Choice::Leave(report) => return draft.rest(report, None),
-        adopt::Choice::Make => {}
-    }
-    if draft.is_frozen() {
-        let shown = target::shown(&input.object.spec.target_url);
-        let name = secret_name(input.object);
-        return draft.would([
-            format!("create a remote endpoint that delivers to {shown}"),
-            format!("publish its signing key in the Secret {name:?}"),
-        ]);
-    }
-    if let Some(refusal) = refused {
-        return draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing)));
-    }
-    if let Some(look_after) = remote.uncertain {
-        let wait = elapsed(input.now, look_after);
-        if wait.is_zero() {
-            return draft.step(EndpointStep::ListEndpoints);
-        }
-        return draft
-            .rest(progressing("the answer to creating the remote endpoint was lost; looking for it soon"), Some(wait));
-    }
-    if let Some((MAX_UNREADABLE.., at)) = input.memory.unreadable {
-        let left = input.timing.rejected.saturating_sub(elapsed(at, input.now));
-        if !left.is_zero() {
-            return draft.rest(no_key_is_shown(), Some(left));
-        }
-    }
-    let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
-    if asked != Some(&input.object.spec.target_url) {
-        // What an intent with another URL may still make is remembered as ours.
-        if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
-            draft.status.last_create = Some(ended(input, pending, true));
-        }
-        let last = draft.status.last_create.as_ref();
-        let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
-        draft.status.pending_create = Some(intent(input, seen_remote_ids));
-        return draft.acknowledge(progressing("creating the remote endpoint"));
-    }
-    let spec = &input.object.spec;
-    draft.step(EndpointStep::Create(NewEndpoint { target_url: spec.target_url.clone(), active: spec.active }))
-}
-
-/// The id is known: the key into the Secret first, then the id into the status.
-///
-/// `right` is there where the object did not make the endpoint and takes it over.
-fn take(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId, right: Option<&str>) -> EndpointPlan {
-    let mut found = input.remote.same_url.iter().chain(&input.remote.named);
-    let Some(endpoint) = found.find(|candidate| candidate.endpoint.id == *id).map(|candidate| &candidate.endpoint)
-    else {
-        return draft.step(EndpointStep::ListEndpoints);
-    };
-    let in_secret = match &input.secret {
-        SecretView::Ours { current, .. } => current.as_ref(),
-        _ => None,
-    };
-    let Some(key) = endpoint.key.as_ref().or(in_secret.filter(|_| right.is_some())) else {
-        // An empty endpoint whose key nobody will ever know is of no use: name it as on its way out, then make another.
-        draft.status.removing.push(id.as_str().to_owned());
-        return draft.acknowledge(progressing("the new remote endpoint shows no key; replacing it"));
-    };
-    if !published(&input.secret, key) {
-        return draft.step(EndpointStep::PublishSecret(id.clone()));
-    }
-    let lost = may_be_lost(input);
-    let pending = draft.status.pending_create.take();
-    if let Some(pending) = pending {
-        draft.status.last_create = Some(ended(input, pending, lost));
-    }
-    draft.status.remote_id = Some(id.as_str().to_owned());
-    let shown = target::shown(&endpoint.target_url);
-    draft.notes.push(match right {
-        None if input.memory.made.as_ref() == Some(id) => {
-            Note::normal("Created", "Create", format!("remote endpoint {id} delivers to {shown}"))
-        }
-        None => {
-            let text = format!(
-                "found remote endpoint {id}, which an attempt made whose answer was lost; it delivers to {shown}"
-            );
-            Note::normal("Created", "Create", text)
-        }
-        Some(right) => Note::normal(
-            "Adopted",
-            "Adopt",
-            format!("took over remote endpoint {id}, which delivers to {shown}: {right}"),
-        ),
-    });
-    if difference(input, endpoint) != EndpointPatch::default() {
-        return draft.acknowledge(progressing("the spec was edited while the remote endpoint was made; changing it"));
-    }
-    in_sync(input, draft, endpoint, EndpointStep::Acknowledge)
-}
-
-/// The intent to make an endpoint with the spec's URL, from now on.
-fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) -> PendingCreate {
-    let target_url = Some(input.object.spec.target_url.clone());
-    PendingCreate { since: wire_time(input.now), target_url, seen_remote_ids }
-}
-
-/// An intent that is over.
-fn ended(input: &EndpointInput<'_>, pending: PendingCreate, outstanding: bool) -> LastCreate {
-    let PendingCreate { since, target_url, seen_remote_ids } = pending;
-    LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding }
-}
-
-/// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.
-fn may_be_lost(input: &EndpointInput<'_>) -> bool {
-    input.memory.lost_post.is_some() || !input.memory.intent_is_mine
-}
-
-fn published(secret: &SecretView, key: &SecretText) -> bool {
-    matches!(secret, SecretView::Ours { current: Some(current), dressed: true, .. } if current == key)
-}
-
-fn progressing(message: &str) -> Report {
+pub(in crate::plan) fn progressing(message: &str) -> Report {
     Report::unknown(Reason::Progressing, message)
-}
-
-fn no_key_is_shown() -> Report {
-    let message = "the provider shows no signing key for the endpoints it makes, so no delivery could be verified: have it return secret_key to this account's API key. It is tried again after an edit of spec, and every few hours";
-    Report::stalled(Reason::KeyUnreadable, message)
-}
-
-fn unreadable_and_stuck(id: &RemoteId, refusal: Refusal) -> Report {
-    let message = format!(
-        "the provider shows no key for its new endpoint {id} and refuses to delete it (HTTP {}): delete it there; another one is made then",
-        refusal.status
-    );
-    Report::stalled(Reason::KeyUnreadable, message)
 }
 
 fn rejected(refusal: Refusal) -> Report {

@@ -130,6 +130,7 @@ fn words(cause: GapCause) -> &'static str {
         GapCause::EndpointMissing => "the endpoint was deleted at the provider",
         GapCause::SubscriptionsSwitchedOff => "subscriptions were switched off at the provider",
         GapCause::SubscriptionsMissing => "subscriptions were deleted at the provider",
+        GapCause::SigningKeyLost => "deliveries were signed with a key that was lost",
     }
 }
 

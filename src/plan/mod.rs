@@ -19,6 +19,7 @@ mod nearest;
 pub mod outcome;
 pub mod pairs;
 pub mod reactivation;
+pub mod rotation;
 pub mod row_calls;
 pub mod subscription;
 pub mod subscription_deletion;

@@ -41,6 +41,8 @@ pub enum EndpointLink {
     Usable {
         /// The remote endpoint.
         remote_id: RemoteId,
+        /// The former one of a rotation, from which rows are moved by the endpoint object itself.
+        leaving: Option<RemoteId>,
         /// Why nothing is delivered, if so.
         silent: Option<&'static str>,
         /// Whether it was switched off at the provider.
@@ -209,7 +211,7 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         return super::subscription_deletion::release(input, draft);
     }
     let endpoint = &input.object.spec.endpoint_ref.name;
-    let remote_id = match &input.link {
+    let (remote_id, leaving) = match &input.link {
         EndpointLink::NotFound | EndpointLink::Going => {
             let message = format!(
                 "spec.endpointRef names the WebhookEndpoint {endpoint:?}, which is not in this namespace or is being deleted: create it, or correct the name"
@@ -238,7 +240,7 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
                 return draft.rest(Report::unknown(Reason::EndpointNotReady, message), None);
             }
         },
-        EndpointLink::Usable { remote_id, .. } => remote_id,
+        EndpointLink::Usable { remote_id, leaving, .. } => (remote_id, leaving.as_ref()),
     };
     match account_block(&input.account.0, &input.account.1) {
         Some(AccountBlock::Report(report)) => return draft.rest(report, None),
@@ -265,7 +267,12 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
     if !rows.known(remote_id) {
         return draft.step(SubscriptionStep::ListRows(remote_id.clone()));
     }
-    Work { input, rows, remote_id, items: &items, new: &new }.plan(draft)
+    // What was on one that is gone is missing like anything else.
+    let leaving = leaving.filter(|id| !rows.vanished(id, input.timing.absence_gap));
+    if let Some(unlisted) = leaving.filter(|id| !rows.known(id)) {
+        return draft.step(SubscriptionStep::ListRows(unlisted.clone()));
+    }
+    Work { input, rows, remote_id, leaving, items: &items, new: &new }.plan(draft)
 }
 
 /// Before the first call of a change, `applied` becomes the union of old and new, so that whatever a crash leaves behind

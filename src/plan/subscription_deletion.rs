@@ -31,10 +31,18 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         EndpointLink::NotFound | EndpointLink::NotReady => None,
         EndpointLink::Usable { remote_id, .. } => Some(remote_id),
     };
+    // During a rotation rows may be on either of two.
+    let leaving = match (&input.link, input.rows) {
+        (EndpointLink::Usable { leaving: Some(leaving), .. }, Some(rows)) => {
+            Some(leaving).filter(|leaving| !rows.vanished(leaving, input.timing.absence_gap))
+        }
+        _ => None,
+    };
+    let places: Vec<&RemoteId> = leaving.into_iter().chain(here).collect();
     let mut doomed: Vec<RemoteRow> =
         input.old.rows.iter().filter(|old| !old.declared_there).map(|old| old.row.clone()).collect();
     let mut handed = false;
-    if let Some(here) = here {
+    if here.is_some() {
         let Some(rows) =
             input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. } | AccountView::DeletesOnly(_)))
         else {
@@ -43,11 +51,11 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         if rows.practice_names().is_none() {
             return draft.step(SubscriptionStep::ListPractices);
         }
-        if !rows.known(here) {
-            return draft.step(SubscriptionStep::ListRows(here.clone()));
+        if let Some(unknown) = places.iter().find(|place| !rows.known(place)) {
+            return draft.step(SubscriptionStep::ListRows((*unknown).clone()));
         }
         for (practice, key) in pairs::applied(&applied, input.catalogue, rows) {
-            let there = rows.rows(here, &key);
+            let there: Vec<RemoteRow> = places.iter().flat_map(|place| rows.rows(place, &key)).collect();
             if input.siblings.iter().any(|sibling| sibling.declares(practice.as_deref(), &key, input.catalogue)) {
                 handed |= !there.is_empty();
             } else {
@@ -55,14 +63,14 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
             }
         }
     }
-    if let (Some(here), Some(rows)) = (here, input.rows) {
-        let more: Vec<RemoteRow> = unnamed(input, here, rows).filter(|row| !doomed.contains(row)).collect();
+    if let Some(rows) = input.rows {
+        let more: Vec<RemoteRow> = unnamed(input, &places, rows).filter(|row| !doomed.contains(row)).collect();
         doomed.extend(more);
     }
     if let Some(id) = input.old.unlisted.first() {
         return draft.step(SubscriptionStep::ListRows(id.clone()));
     }
-    remove(input, draft, here, doomed, handed)
+    remove(input, draft, &places, doomed, handed)
 }
 
 /// Why the rows are left behind, if they are. rules.md *Suspend and Observe*: under suspend as deletionPolicy says, under
@@ -108,14 +116,14 @@ pub(super) fn release(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> Subscr
 /// Rows of practices that the key no longer reaches: no name leads to them any more, but the status knows their ids.
 fn unnamed<'a>(
     input: &'a SubscriptionInput<'_>,
-    here: &'a RemoteId,
+    places: &'a [&'a RemoteId],
     rows: &'a dyn RemoteRows,
 ) -> impl Iterator<Item = RemoteRow> + 'a {
     let items = input.object.status.iter().flat_map(|status| &status.subscriptions);
     let lost = items.filter(|item| item.practice.as_deref().is_some_and(|name| rows.practice_key(name).is_none()));
     let there = lost.filter_map(|item| rows.row(&RemoteId::new(&item.remote_id)).map(|row| (item, row)));
     let ours = there.filter(|(item, row)| {
-        row.endpoint == *here
+        places.contains(&&row.endpoint)
             && *row.event == *item.event
             && !input.siblings.iter().any(|other| other.declares(item.practice.as_deref(), &row.key(), input.catalogue))
     });
@@ -151,7 +159,7 @@ fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPl
 fn remove(
     input: &SubscriptionInput<'_>,
     mut draft: Draft<'_>,
-    here: Option<&RemoteId>,
+    places: &[&RemoteId],
     doomed: Vec<RemoteRow>,
     handed: bool,
 ) -> SubscriptionPlan {
@@ -175,7 +183,8 @@ fn remove(
         return blocked(draft, Reason::RemoteNotDeleted, &message, Some(refusal.left(input.now, input.timing)));
     }
     // rules.md *Absence*: a DELETE's 2xx is confirmed by a good list that started after it.
-    let unsettled = here.filter(|id| !input.rows.is_some_and(|rows| rows.settled(id)));
+    let mut here = places.iter().copied();
+    let unsettled = here.find(|id| !input.rows.is_some_and(|rows| rows.settled(id)));
     if let Some(unsettled) = unsettled.or(input.old.unsettled.first()) {
         return draft.step(SubscriptionStep::ListRows(unsettled.clone()));
     }

@@ -5,6 +5,7 @@ pub mod sync;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -237,6 +238,28 @@ pub enum RowCreateState {
     },
 }
 
+/// rules.md *Rotation*, when Switching ends: a good list of the former endpoint, then one of the new, both started after
+/// the last PATCH.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moved {
+    /// The former one has to be listed.
+    #[default]
+    ListFrom,
+    /// The new one has to be listed.
+    ListTo,
+    /// A write may still take effect: no list before this moment says anything.
+    InDoubt {
+        /// When to look.
+        until: Timestamp,
+        /// Whether on the new one.
+        to: bool,
+    },
+    /// A write has no answer yet.
+    InFlight,
+    /// Nothing is left on the former one.
+    Proven,
+}
+
 /// What a plan may ask about the rows of one realm. The mirror answers; a plan never sees more than it asks for, because
 /// ten thousand objects ask only about their own pairs.
 pub trait RemoteRows {
@@ -252,6 +275,9 @@ pub trait RemoteRows {
     fn settled(&self, endpoint: &RemoteId) -> bool;
     /// rules.md *Mirror*: absent from the good lists of all these endpoints, each started after our last write there.
     fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool;
+    /// Whether this endpoint is gone for good, and its rows with it: deleted by us, or lacking in two good lists with a
+    /// witness that are at least `gap` apart (rules.md *Absence*).
+    fn vanished(&self, endpoint: &RemoteId, gap: Duration) -> bool;
     /// Whether a POST may go.
     fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState;
     /// When the last good list that showed a row of this pair started; `None` where this process never saw one listed.

@@ -1,6 +1,7 @@
 //! `WebhookEndpoint`: observe, plan, execute, report.
 
 mod observe;
+mod rotation;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -133,7 +134,9 @@ impl Pass<'_> {
             }
             (EndpointStep::Acknowledge, realm) => {
                 let before = self.object.status.as_ref().and_then(|status| status.pending_create.clone());
+                let phase = self.phase();
                 self.write_status(&plan, losses).await?;
+                self.entered(phase);
                 if plan.status.pending_create.is_some() && plan.status.pending_create != before {
                     let mut mind = self.memory.plan();
                     let lost_post = mind.plan.lost_post;
@@ -152,7 +155,7 @@ impl Pass<'_> {
             }
             (EndpointStep::Patch(id, patch), Some(realm)) => {
                 let answer = realm.patch_endpoint(id, patch).await.map(drop);
-                if self.changed(&realm, answer, &plan.notes).await? {
+                if self.changed(&realm, id, answer, &plan.notes).await? {
                     let (now, timing) = (Timestamp::now(), &self.context.timing.plan);
                     let mut mind = self.memory.plan();
                     plan.corrects.iter().for_each(|field| mind.plan.corrections.record(id, *field, now, timing));
@@ -161,7 +164,7 @@ impl Pass<'_> {
             (EndpointStep::Reactivate(id), Some(realm)) => {
                 let patch = EndpointPatch { target_url: None, active: Some(true) };
                 let answer = realm.patch_endpoint(id, &patch).await.map(drop);
-                if self.changed(&realm, answer, &plan.notes).await? {
+                if self.changed(&realm, id, answer, &plan.notes).await? {
                     self.memory.plan().plan.reactivated = Some(Timestamp::now());
                 }
             }
@@ -184,7 +187,8 @@ impl Pass<'_> {
                 mind.plan.rows_tried = Some(Timestamp::now());
                 mind.plan.delete_refused = None;
             }
-            (EndpointStep::PublishSecret(id), Some(realm)) => self.publish(&realm, id).await?,
+            (EndpointStep::Rows(calls), Some(realm)) => self.move_rows(&realm, calls).await?,
+            (EndpointStep::PublishSecret(publish), Some(realm)) => self.publish(&realm, publish).await?,
             (EndpointStep::ReleaseSecret, _) => self.release().await?,
             (EndpointStep::RemoveFinalizer, _) => {
                 self.context.events.publish(&*self.object, &plan.notes).await;
@@ -203,10 +207,10 @@ impl Pass<'_> {
         let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
         let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
         let Some(asked) = asked else { return Ok(()) };
-        let held = status.and_then(|status| status.remote_id.as_deref()).map(RemoteId::new);
+        let (here, leaving) = claims::places(&self.object).unzip();
         self.list_world(&handle.realm).await?;
-        if let Some(id) = held {
-            self.list_rows(&handle.realm, &id).await?;
+        for id in leaving.flatten().iter().chain(&here) {
+            self.list_rows(&handle.realm, id).await?;
         }
         let mut mind = self.memory.plan();
         mind.secret = LastRead::Unknown;
@@ -266,6 +270,7 @@ impl Pass<'_> {
             Err(error) => return Err(error.into()),
         }
         let mut mind = self.memory.plan();
+        mind.plan.looked_before_retiring = true;
         if mind.plan.delete_refused.is_some() {
             mind.plan.rows_in_the_way = Some(realm.read(|mirror| mirror.rows_of(id).collect()));
         }
@@ -294,6 +299,7 @@ impl Pass<'_> {
     async fn changed(
         &self,
         realm: &Arc<Realm>,
+        id: &RemoteId,
         answer: Result<(), CallError>,
         notes: &[Note],
     ) -> Result<bool, PassError> {
@@ -304,7 +310,14 @@ impl Pass<'_> {
             }
             Err(CallError::NotFound) => realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?,
             Err(CallError::Rejected { status }) => {
-                self.memory.plan().plan.refused = Some(Refusal { status, at: Timestamp::now() });
+                let refusal = Some(Refusal { status, at: Timestamp::now() });
+                let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
+                let plan = &mut self.memory.plan().plan;
+                if held == Some(id.as_str()) {
+                    plan.refused = refusal;
+                } else {
+                    plan.other_refused = refusal;
+                }
             }
             Err(error) => return Err(error.into()),
         }
@@ -323,22 +336,6 @@ impl Pass<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(())
-    }
-
-    async fn publish(&self, realm: &Realm, id: &RemoteId) -> Result<(), PassError> {
-        let key = realm.read(|mirror| mirror.endpoint(id).and_then(|endpoint| endpoint.key.clone()));
-        let before = match &self.memory.plan().secret {
-            LastRead::Known(secret) => secret.clone(),
-            LastRead::Unknown => None,
-        };
-        let Some(key) = key else { return Err(PassError::Conflict) };
-        // Whatever comes of the write, what was read before it is old.
-        self.memory.plan().secret = LastRead::Unknown;
-        let written = secrets::publish(self.context, &self.object, before.as_deref(), &key).await?;
-        self.memory.plan().secret = LastRead::Known(Some(Arc::new(written)));
-        let text = format!("the signing key of remote endpoint {id} is in the Secret");
-        self.context.events.publish_later(&*self.object, vec![Note::normal("SecretPublished", "Publish", text)]).await;
         Ok(())
     }
 

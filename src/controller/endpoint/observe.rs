@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::Pass;
+use super::rotation::{leaving, moved};
 use crate::api::endpoint::SubscriptionCounts;
 use crate::controller::accounts::{AccountEntry, RealmHandle};
 use crate::controller::claims;
@@ -14,8 +15,9 @@ use crate::controller::secrets;
 use crate::plan::AccountView;
 use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
-use crate::plan::endpoint::{RemoteSide, SecretView, secret_name};
+use crate::plan::endpoint::{OtherRemote, RemoteSide, SecretView, secret_name};
 use crate::plan::pairs::Sibling;
+use crate::plan::rotation::Pair;
 use crate::provider::mirror::{CreateState, Mirror};
 use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, RowKey, canonical_url};
 use crate::signing::SecretText;
@@ -45,6 +47,8 @@ impl Pass<'_> {
             mind.plan.unreadable = None;
             mind.plan.corrections = Corrections::default();
             mind.plan.reactivated = None;
+            mind.plan.other_refused = None;
+            mind.plan.stuck.clear();
         }
         let same =
             handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
@@ -54,6 +58,7 @@ impl Pass<'_> {
             mind.deleted.clear();
             mind.plan.refused = None;
             mind.plan.made = None;
+            mind.plan.looked_before_retiring = false;
         }
     }
 
@@ -74,7 +79,17 @@ impl Pass<'_> {
             let named = named.filter(|id| held_id.as_ref() != Some(id)).and_then(|id| mirror.endpoint(&id).cloned());
             let named = named.map(|endpoint| candidate(mirror, &endpoint, &removing, &others));
             let held = held_id.as_ref().and_then(|id| mirror.endpoint(id)).cloned();
-            let keys = held.iter().chain(candidates.iter().chain(&named).map(|candidate| &candidate.endpoint));
+            let pair = Pair::of(&status);
+            let gone = |id: &RemoteId| mirror.endpoint(id).is_none() && mind.deleted.contains_key(id) && since(id);
+            let other = pair.as_ref().and_then(Pair::other).map(|id| OtherRemote {
+                id: id.clone(),
+                endpoint: mirror.endpoint(id).cloned(),
+                absence: absence(mirror, id),
+                gone: gone(id),
+            });
+            let second = other.as_ref().and_then(|other| other.endpoint.as_ref());
+            let keys =
+                held.iter().chain(second).chain(candidates.iter().chain(&named).map(|candidate| &candidate.endpoint));
             let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
             let urls = claims::urls(&self.object);
             let uncertain = urls.iter().filter_map(|url| match mirror.endpoint_create_state(url) {
@@ -87,10 +102,16 @@ impl Pass<'_> {
                 listed_since_intent: list.is_some_and(|list| mind.intent.is_none_or(|at| list.started > at)),
                 listed_at: list.map(|list| list.at),
                 absence: held_id.as_ref().filter(|_| held.is_none()).and_then(|id| absence(mirror, id)),
-                gone: held_id.as_ref().is_some_and(|id| held.is_none() && mind.deleted.contains_key(id) && since(id)),
+                gone: held_id.as_ref().is_some_and(gone),
                 removing_gone: removing.iter().all(|id| mirror.endpoint(id).is_none() && since(id)),
                 removing: removing.into_iter().filter(|id| mirror.endpoint(id).is_some()).collect(),
-                rows: held.as_ref().and_then(|endpoint| self.counts(mirror, handle, endpoint)),
+                rows: self.counts(mirror, handle, held.iter().chain(second)),
+                leaving: pair
+                    .as_ref()
+                    .filter(|pair| pair.moves())
+                    .and_then(|pair| leaving(mirror, pair, &mind.plan.stuck)),
+                moved: pair.as_ref().map(|pair| moved(mirror, pair)).unwrap_or_default(),
+                other,
                 held,
                 same_url: candidates,
                 named,
@@ -109,19 +130,27 @@ impl Pass<'_> {
         removing: &[RemoteId],
         others: &claims::HeldByOthers<'_>,
     ) -> Vec<Candidate> {
-        let held = self.object.status.as_ref().and_then(|status| status.remote_id.as_deref());
+        let removing_ids: Vec<&str> = removing.iter().map(RemoteId::as_str).collect();
+        let held: Vec<&str> = claims::ids(&self.object).filter(|id| !removing_ids.contains(id)).collect();
         let urls = claims::urls(&self.object);
         let made = made.filter(|made| canonical_url(&made.target_url).is_none_or(|url| !urls.contains(&url)));
         let with_url = urls.iter().flat_map(|url| mirror.endpoints_with_url(url));
         with_url
             .chain(made)
-            .filter(|endpoint| Some(endpoint.id.as_str()) != held)
+            .filter(|endpoint| !held.contains(&endpoint.id.as_str()))
             .map(|endpoint| candidate(mirror, endpoint, removing, others))
             .collect()
     }
 
-    fn counts(&self, mirror: &Mirror, handle: &RealmHandle, endpoint: &RemoteEndpoint) -> Option<SubscriptionCounts> {
-        if !mirror.row_list_known(&endpoint.id) {
+    /// Rows on what the object holds; `None` where they are not known, or nothing is held.
+    fn counts<'a>(
+        &self,
+        mirror: &Mirror,
+        handle: &RealmHandle,
+        held: impl Iterator<Item = &'a RemoteEndpoint>,
+    ) -> Option<SubscriptionCounts> {
+        let held: Vec<&RemoteId> = held.map(|endpoint| &endpoint.id).collect();
+        if held.is_empty() || held.iter().any(|id| !mirror.row_list_known(id)) {
             return None;
         }
         let namespace = self.object.namespace().unwrap_or_default();
@@ -136,8 +165,9 @@ impl Pass<'_> {
                 })
             })
         };
-        let undeclared = mirror.rows_of(&endpoint.id).filter(|row| !declared(&row.key())).count();
-        let active = mirror.row_counts(&endpoint.id).active;
+        let rows = held.iter().flat_map(|id| mirror.rows_of(id));
+        let undeclared = rows.filter(|row| !declared(&row.key())).count();
+        let active = held.iter().map(|id| mirror.row_counts(id).active).sum();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         Some(SubscriptionCounts { active: number(active), undeclared: number(undeclared) })
     }

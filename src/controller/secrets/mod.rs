@@ -8,7 +8,7 @@ mod watch;
 
 pub use going::watch_namespace;
 pub use in_use::{hold, let_go, namespace_is_going, released_by_replacement};
-pub use signing_secret::{publish, release, view};
+pub use signing_secret::{SigningKeys, publish, release, view};
 pub use watch::watch;
 
 use std::collections::BTreeMap;

@@ -39,7 +39,9 @@ pub fn view(object: &WebhookEndpoint, secret: Option<&ReadSecret>, listed: &[Sec
         && labelled
         && fingerprint.is_some_and(|fingerprint| has(secret.meta.annotations.as_ref(), FINGERPRINT, &fingerprint))
         && wears_template(object, &secret.meta);
-    SecretView::Ours { current, previous, dressed, owned }
+    let noted = secret.meta.annotations.as_ref().and_then(|annotations| annotations.get(ROTATED_AT));
+    let rotated_at = noted.and_then(|noted| noted.parse().ok());
+    SecretView::Ours { current, previous, dressed, owned, rotated_at }
 }
 
 fn has(map: Option<&BTreeMap<String, String>>, name: &str, value: &str) -> bool {
@@ -56,26 +58,37 @@ fn wears_template(object: &WebhookEndpoint, meta: &ObjectMeta) -> bool {
         && template.annotations.iter().all(|(name, value)| has(meta.annotations.as_ref(), name, value))
 }
 
-/// Writes the key: a new Secret, or a change of the present one at the version it was read in. Everything else that the
+/// The keys that a Secret is to hold: both change in one write.
+pub struct SigningKeys {
+    /// The newest.
+    pub current: SecretText,
+    /// The one before it, during a rotation.
+    pub previous: Option<SecretText>,
+}
+
+/// Writes the keys: a new Secret, or a change of the present one at the version it was read in. Everything else that the
 /// Secret has stays; nothing of the endpoint's own labels or annotations is copied.
 pub async fn publish(
     context: &Context,
     object: &WebhookEndpoint,
     before: Option<&ReadSecret>,
-    key: &SecretText,
+    keys: &SigningKeys,
 ) -> Result<ReadSecret, PassError> {
+    let key = &keys.current;
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
     let changed = before.and_then(|secret| secret.values.get("current")) != Some(key);
     let name = secret_name(object);
     let metadata = dressed(object, before.map(|secret| &secret.meta), key, changed);
-    let data = BTreeMap::from([("current".to_owned(), ByteString(key.expose().as_bytes().to_vec()))]);
+    let bytes = |key: &SecretText| ByteString(key.expose().as_bytes().to_vec());
+    let data = BTreeMap::from([("current", Some(bytes(key))), ("previous", keys.previous.as_ref().map(bytes))]);
     let written = if before.is_some() {
         context.wrote(Kind::Secret, Verb::Patch);
         let patch = json!({"metadata": metadata, "data": data});
         context.kube(api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await
     } else {
         context.wrote(Kind::Secret, Verb::Create);
+        let data = data.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let secret = Secret { metadata, data: Some(data), type_: Some("Opaque".to_owned()), ..Secret::default() };
         context.kube(api.create(&PostParams::default(), &secret)).await
     };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -10,18 +9,15 @@ use super::Pass;
 use super::observe::Surroundings;
 use crate::controller::claims;
 use crate::controller::error::PassError;
+use crate::controller::row_calls;
 use crate::plan::contention::Field;
-use crate::plan::row_calls::{MADE_OTHERWISE, RowCall, SwitchCause};
+use crate::plan::row_calls::{RowCall, SwitchCause};
 use crate::plan::subscription::EndpointLink;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
 use crate::provider::gate::{Errand, Lane};
-use crate::provider::mirror::Mirror;
-use crate::provider::model::{NewRow, RemoteId, RemoteRow, RowPatch};
+use crate::provider::model::{RemoteId, RemoteRow};
 use crate::provider::realm::Realm;
-
-/// Calls of one batch that wait at the gate at the same time.
-const AT_ONCE: usize = 16;
 
 impl Pass<'_> {
     /// The realm of the endpoint object that holds an id.
@@ -36,8 +32,7 @@ impl Pass<'_> {
 
     /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
     pub(super) async fn calls(&self, calls: &[RowCall], around: &Surroundings) -> Result<(), PassError> {
-        let waiting: Vec<_> = calls.iter().map(|call| self.call(call, around).boxed()).collect();
-        let answers: Vec<Result<(), CallError>> = futures::stream::iter(waiting).buffered(AT_ONCE).collect().await;
+        let answers = row_calls::all(calls, |call| self.call(call, around)).await;
         let (mut made, mut moved, mut switched, mut deleted) = (0, 0, 0, 0);
         let mut general = None;
         for (call, answer) in calls.iter().zip(answers) {
@@ -95,52 +90,14 @@ impl Pass<'_> {
             // Another object was faster; the next interval has more.
             return Err(CallError::NotFound);
         }
-        match call {
-            RowCall::Create { endpoint, key, practice, active } => {
-                let new = NewRow {
-                    endpoint: endpoint.clone(),
-                    practice: practice.clone(),
-                    resource_type: key.resource_type.clone(),
-                    event: key.event.clone(),
-                    active: *active,
-                    payload_version: around.api_version.clone(),
-                    fused: None,
-                };
-                // What is not new was there before and is repaired (rules.md *Gate*).
-                let fresh = self.memory.plan().plan.fresh.contains(key);
-                let errand = Errand::new(if fresh { Lane::Creates } else { Lane::Repairs });
-                match errand.run(realm.create_row(&new, key.practice.clone())).await {
-                    // Nothing was sent: another pass has the claim.
-                    Ok(None) => Ok(()),
-                    Ok(Some(made)) if made.key() == *key && made.endpoint == *endpoint => Ok(()),
-                    // Not what was asked for, and it would be asked for again and again: what was made by this very call is
-                    // taken back, and the pair counts as refused.
-                    Ok(Some(other)) => {
-                        realm.delete_row(&other).await?;
-                        Err(CallError::Rejected { status: MADE_OTHERWISE })
-                    }
-                    Err(CallError::NotFound) => {
-                        // A 404 orders a list: of endpoints, where this one's own object finds out.
-                        realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
-                        Err(CallError::NotFound)
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            RowCall::Move { row, to, practice } => {
-                let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
-                realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
-            }
-            RowCall::Switch { row, practice, active, .. } => {
-                let patch = RowPatch { active: Some(*active), new_endpoint: None };
-                realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
-            }
-            RowCall::Delete { row } | RowCall::Prune { row, .. } => match realm.delete_row(row).await {
-                // A 404 orders a list; the row's absence is read there.
-                Err(CallError::NotFound) => realm.refresh_rows(&row.endpoint, Some(realm.read(Mirror::now))).await,
-                answer => answer,
-            },
-        }
+        // What is not new was there before and is repaired (rules.md *Gate*).
+        let new = matches!(call, RowCall::Create { key, .. } if self.memory.plan().plan.fresh.contains(key));
+        let errand = if matches!(call, RowCall::Create { .. }) {
+            Errand::new(if new { Lane::Creates } else { Lane::Repairs })
+        } else {
+            Errand::current()
+        };
+        errand.run(row_calls::send(&realm, call, &around.api_version)).await
     }
 
     /// Remembers a failure of one item; answers one that is about everything.

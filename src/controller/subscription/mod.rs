@@ -6,8 +6,8 @@ mod observe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use observe::Surroundings;
 pub use observe::link;
+use observe::{Surroundings, renamed};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -81,6 +81,7 @@ impl Pass<'_> {
         let old = self.old_endpoints(&namespace, &around);
         self.forget_fresh(&around);
         let claimed = |practice: Option<&str>, key: &RowKey| self.claimed(&around, practice, key);
+        let object = renamed(&self.object, &around.link);
         let interval = around.realm.as_ref().map_or(Duration::from_secs(300), |handle| handle.interval());
         let safe = self.context.all_decoded();
         let paced = around.realm.as_ref().filter(|_| safe).map_or(0, |handle| handle.prunes_left(now));
@@ -88,7 +89,7 @@ impl Pass<'_> {
             let memory = self.memory.plan();
             let decide = |rows: Option<&dyn RemoteRows>| {
                 plan::plan(&SubscriptionInput {
-                    object: &self.object,
+                    object: &object,
                     link: around.link.clone(),
                     account: around.account.clone(),
                     catalogue,
@@ -175,11 +176,13 @@ impl Pass<'_> {
         let status = self.object.status.as_ref();
         let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
         let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
-        if let (Some(asked), Some(handle), EndpointLink::Usable { remote_id, .. }) =
+        if let (Some(asked), Some(handle), EndpointLink::Usable { remote_id, leaving, .. }) =
             (asked, &around.realm, &around.link)
         {
             handle.realm.refresh_practices(Some(handle.realm.read(Mirror::now))).await?;
-            self.list_rows(remote_id, around).await?;
+            for place in leaving.iter().chain([remote_id]) {
+                self.list_rows(place, around).await?;
+            }
             let mut mind = self.memory.plan();
             mind.plan.refused.clear();
             mind.plan.undeletable.clear();

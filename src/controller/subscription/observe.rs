@@ -74,12 +74,13 @@ impl Pass<'_> {
     pub(super) fn old_endpoints(&self, namespace: &str, around: &Surroundings) -> OldEndpoints {
         let mut old = OldEndpoints::default();
         let Some(applied) = self.object.status.as_ref().and_then(|status| status.applied.as_ref()) else { return old };
-        let here = match &around.link {
-            EndpointLink::Usable { remote_id, .. } => Some(remote_id.as_str()),
-            _ => None,
+        let (here, leaving) = match &around.link {
+            EndpointLink::Usable { remote_id, leaving, .. } => (Some(remote_id.as_str()), leaving.as_ref()),
+            _ => (None, None),
         };
+        let leaving = leaving.map(RemoteId::as_str);
         let named = applied.endpoint_remote_id.iter().chain(&applied.moving_endpoint_remote_ids);
-        for id in named.filter(|id| Some(id.as_str()) != here) {
+        for id in named.filter(|id| Some(id.as_str()) != here && Some(id.as_str()) != leaving) {
             let Some(holder) = claims::holder(self.context, namespace, id) else { continue };
             // Its own deletion takes the rows along.
             let goes =
@@ -124,6 +125,33 @@ impl Pass<'_> {
     }
 }
 
+/// A rotation is one endpoint under two ids: what was applied on the former one counts as applied on the new one, and the
+/// status says so with the next write.
+pub(super) fn renamed(object: &Arc<WebhookSubscription>, link: &EndpointLink) -> Arc<WebhookSubscription> {
+    let EndpointLink::Usable { remote_id, leaving: Some(leaving), .. } = link else { return object.clone() };
+    let old = |id: &String| id == leaving.as_str();
+    let applied = object.status.as_ref().and_then(|status| status.applied.as_ref());
+    let concerned = applied.is_some_and(|applied| {
+        applied.endpoint_remote_id.as_ref().is_some_and(old) || applied.moving_endpoint_remote_ids.iter().any(old)
+    });
+    if !concerned {
+        return object.clone();
+    }
+    let mut object = WebhookSubscription::clone(object);
+    if let Some(applied) = object.status.as_mut().and_then(|status| status.applied.as_mut()) {
+        let rename = |id: &mut String| {
+            if old(id) {
+                remote_id.as_str().clone_into(id);
+            }
+        };
+        applied.endpoint_remote_id.iter_mut().for_each(rename);
+        applied.moving_endpoint_remote_ids.iter_mut().for_each(rename);
+        applied.moving_endpoint_remote_ids.retain(|id| Some(id) != applied.endpoint_remote_id.as_ref());
+        applied.moving_endpoint_remote_ids.dedup();
+    }
+    Arc::new(object)
+}
+
 /// How a subscription sees its endpoint object.
 pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     if endpoint.metadata.deletion_timestamp.is_some() && endpoint.spec.deletion_policy == DeletionPolicy::Delete {
@@ -131,7 +159,7 @@ pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     }
     let Some(status) = &endpoint.status else { return EndpointLink::NotReady };
     // The id is written only after the key is in the Secret (rules.md *Create*).
-    let Some(id) = &status.remote_id else { return EndpointLink::NotReady };
+    let Some((remote_id, leaving)) = claims::places(endpoint) else { return EndpointLink::NotReady };
     let active = find(&status.conditions, ConditionType::Active);
     let silent = if !endpoint.spec.active {
         Some("the WebhookEndpoint is switched off by its spec.active, so nothing is delivered: set it to true")
@@ -144,7 +172,8 @@ pub fn link(endpoint: &WebhookEndpoint) -> EndpointLink {
     };
     let off_remotely = active.is_some_and(|active| active.reason == Reason::SwitchedOffRemotely.as_str());
     EndpointLink::Usable {
-        remote_id: RemoteId::new(id),
+        remote_id,
+        leaving,
         silent,
         off_remotely: endpoint.spec.active && off_remotely,
         reactivation: endpoint.spec.reactivation,

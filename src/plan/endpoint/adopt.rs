@@ -1,7 +1,8 @@
 //! rules.md *Which remote is mine*: endpoints that the object did not make in any way it remembers, and may still take.
 
+use super::create::take;
 use super::draft::Draft;
-use super::{EndpointInput, EndpointPlan, SecretView, secret_name, take};
+use super::{EndpointInput, EndpointPlan, SecretView, secret_name};
 use crate::api::Reason;
 use crate::api::endpoint::Adoption;
 use crate::plan::condition::{Is, Report, Verdict};
@@ -63,6 +64,20 @@ fn possessed(input: &EndpointInput<'_>, foreign: &[RemoteId]) -> Option<RemoteId
         unclaimed.find(|candidate| candidate.endpoint.key.as_ref() == Some(key))
     };
     holds(current).or_else(|| holds(previous)).map(|candidate| candidate.endpoint.id.clone())
+}
+
+/// Two unclaimed endpoints whose keys the object's own Secret holds: that of `previous`, and that of `current`.
+pub(super) fn both_possessed<'a>(
+    input: &'a EndpointInput<'_>,
+    foreign: &[RemoteId],
+) -> Option<(&'a RemoteEndpoint, &'a RemoteEndpoint)> {
+    let SecretView::Ours { current: Some(current), previous: Some(previous), .. } = &input.secret else { return None };
+    let holder = |key| {
+        let mut unclaimed = input.remote.same_url.iter().map(|candidate| &candidate.endpoint);
+        unclaimed.find(|endpoint| foreign.contains(&endpoint.id) && endpoint.key.as_ref() == Some(key))
+    };
+    let (from, to) = (holder(previous)?, holder(current)?);
+    (from.id != to.id).then_some((from, to))
 }
 
 fn adoptable(input: &EndpointInput<'_>, wanted: &str) -> Result<RemoteId, String> {

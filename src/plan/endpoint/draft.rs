@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use super::{EndpointInput, EndpointPlan, EndpointStep, progressing};
 use crate::api::endpoint::GapCause;
-use crate::api::{ConditionType, WebhookEndpointStatus};
+use crate::api::{ConditionType, Reason, WebhookEndpointStatus};
 use crate::plan::condition::{Report, Verdict, find, kept};
 use crate::plan::contention::Field;
 use crate::plan::frozen::{self, Freeze, freeze};
+use crate::plan::rotation::{self, due};
 use crate::plan::{Note, gaps, target};
 
 /// A plan in the making: the status as it stands, to be changed.
@@ -133,6 +134,15 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        report.others.extend(rotation::rotating(&self.status));
+        if !report.others.iter().any(|other| other.kind == ConditionType::RotationOverdue) {
+            let off = report.others.iter().any(|other| other.reason == Reason::SwitchedOffRemotely);
+            report.others.extend(due::overdue(self.input, &self.status, off));
+        }
+        let again = match step {
+            EndpointStep::Rest => again.into_iter().chain(due::look_again(self.input, &self.status)).min(),
+            _ => again,
+        };
         self.record_losses();
         self.status.plan.clear();
         self.status.observed_generation = generation;

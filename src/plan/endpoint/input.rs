@@ -1,5 +1,7 @@
 //! What an endpoint's plan may look at.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::gaps::Loss;
 use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
-use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow};
 use crate::signing::SecretText;
 
 /// Everything an endpoint's plan may look at.
@@ -75,8 +77,70 @@ pub struct RemoteSide {
     pub removing_gone: bool,
     /// A POST that may have been lost: when to look for what it made.
     pub uncertain: Option<Timestamp>,
-    /// Rows on the held endpoint.
+    /// Rows on the held endpoint, and on both during a rotation.
     pub rows: Option<SubscriptionCounts>,
+    /// The second endpoint of a rotation.
+    pub other: Option<OtherRemote>,
+    /// Rows that a rotation moves; `None` while they are not known.
+    pub leaving: Option<Leaving>,
+    /// How far their move is proven.
+    pub moved: Moved,
+}
+
+/// The remote endpoint of a rotation that `status.remoteId` does not name: the new one until the switch, the former one
+/// after it.
+#[derive(Clone, Debug)]
+pub struct OtherRemote {
+    /// Its id.
+    pub id: RemoteId,
+    /// Itself, if it is there.
+    pub endpoint: Option<RemoteEndpoint>,
+    /// Its absence, if good lists lack it.
+    pub absence: Option<Absence>,
+    /// Whether our DELETE of it was answered with 2xx and a later good list lacks it.
+    pub gone: bool,
+}
+
+/// Rows on the former endpoint of a rotation: a batch of each kind, because there may be ten thousand.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving {
+    /// Those that nothing is known against.
+    pub movable: Vec<LeavingRow>,
+    /// Those that the provider has refused to move, and what it refused last.
+    pub stuck: Vec<(LeavingRow, Stuck)>,
+}
+
+/// A row on the former endpoint.
+#[derive(Clone, Debug)]
+pub struct LeavingRow {
+    /// The row.
+    pub row: RemoteRow,
+    /// The name of its practice; absent for rows of the account, and where the key no longer reaches the practice.
+    pub practice: Option<Arc<str>>,
+    /// A practice that the key reaches, which the provider wants with every PATCH.
+    pub any_practice: Option<Arc<str>>,
+    /// Whether the new endpoint has the same pair.
+    pub there: bool,
+}
+
+/// What the provider refused about a row that is to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// To move it.
+    Move(Refusal),
+    /// To make it on the new endpoint.
+    Make(Refusal),
+    /// To delete it on the former one.
+    Delete(Refusal),
+}
+
+impl Stuck {
+    /// When, and with which status.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Move(refusal) | Self::Make(refusal) | Self::Delete(refusal) => *refusal,
+        }
+    }
 }
 
 /// The Secret of the wanted name.
@@ -96,6 +160,8 @@ pub enum SecretView {
         dressed: bool,
         /// Whether it has our owner reference.
         owned: bool,
+        /// When its key was last changed, as its annotation says.
+        rotated_at: Option<Timestamp>,
     },
 }
 
@@ -124,4 +190,10 @@ pub struct EndpointMemory {
     pub rows_in_the_way: Option<Vec<RemoteRow>>,
     /// When rows in the way were last deleted.
     pub rows_tried: Option<Timestamp>,
+    /// The provider refused to change the second endpoint of a rotation for this generation.
+    pub other_refused: Option<Refusal>,
+    /// What the provider refused about rows that a rotation moves.
+    pub stuck: HashMap<RemoteId, Stuck>,
+    /// Whether rows of the former endpoint were listed since its retirement began.
+    pub looked_before_retiring: bool,
 }

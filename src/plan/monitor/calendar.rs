@@ -15,8 +15,11 @@ use crate::plan::elapsed;
 
 /// Nothing longer ago than this is counted: the answer is the same, and a first look costs a year at most.
 const HORIZON: Duration = Duration::from_secs(366 * 24 * 3600);
-/// How far ahead a change of state is looked for.
-const AHEAD_DAYS: i64 = 8;
+/// How far ahead a change of state is looked for: a week.
+const AHEAD: SignedDuration = SignedDuration::from_hours(168);
+/// So long before a moment began the windows that are looked at: one of yesterday may last until now, and one of the
+/// day before may last until that begins.
+const BACK: SignedDuration = SignedDuration::from_hours(48);
 
 /// Whether a practice is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +43,19 @@ pub struct Stretch {
     pub until: Timestamp,
 }
 
-/// Office hours in a zone.
+/// What makes two calendars mean the same.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Calendar {
+pub struct Terms {
     /// `None`: always open.
     hours: Option<Arc<Hours>>,
     zone: TimeZone,
+}
+
+/// Office hours in a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calendar {
+    /// What it means.
+    pub terms: Terms,
     /// The stretch that was last asked for.
     known: Option<Stretch>,
 }
@@ -61,17 +71,12 @@ struct Opening {
 impl Calendar {
     /// Always open.
     pub fn always() -> Self {
-        Self { hours: None, zone: TimeZone::UTC, known: None }
+        Self { terms: Terms { hours: None, zone: TimeZone::UTC }, known: None }
     }
 
     /// These hours there.
     pub fn new(hours: Arc<Hours>, zone: TimeZone) -> Self {
-        Self { hours: Some(hours), zone, known: None }
-    }
-
-    /// Whether another one means the same.
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.hours == other.hours && self.zone == other.zone
+        Self { terms: Terms { hours: Some(hours), zone }, known: None }
     }
 
     /// What a moment is.
@@ -79,15 +84,32 @@ impl Calendar {
         if let Some(known) = self.known.filter(|known| known.from <= now && now < known.until) {
             return known;
         }
-        let found = self.look(now);
+        let found = self.terms.look(now);
         self.known = Some(found);
         found
     }
 
+    /// The open time from one moment to another, openings not counted.
+    pub fn counted(&mut self, from: Timestamp, to: Timestamp) -> Duration {
+        if to <= from {
+            return Duration::ZERO;
+        }
+        let stretch = self.at(to);
+        if stretch.from <= from {
+            return if stretch.office == Office::Open { elapsed(from, to) } else { Duration::ZERO };
+        }
+        let Some(hours) = &self.terms.hours else { return elapsed(from, to) };
+        let from = from.max(to.checked_sub(HORIZON).unwrap_or(Timestamp::MIN));
+        let openings = self.terms.openings(hours, from, to);
+        openings.map(|opening| elapsed(opening.counts.max(from), opening.close.min(to))).sum()
+    }
+}
+
+impl Terms {
     fn look(&self, now: Timestamp) -> Stretch {
-        let ahead = later(now, Duration::from_secs(7 * 24 * 3600));
+        let ahead = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
         let Some(hours) = &self.hours else { return Stretch { office: Office::Open, from: now, until: ahead } };
-        for opening in self.openings(hours, now, AHEAD_DAYS) {
+        for opening in self.openings(hours, now, ahead) {
             let (office, from, until) = if now < opening.open {
                 (Office::Closed, now, opening.open)
             } else if now < opening.counts {
@@ -102,27 +124,12 @@ impl Calendar {
         Stretch { office: Office::Closed, from: now, until: ahead }
     }
 
-    /// The open time from one moment to another, openings not counted.
-    pub fn counted(&mut self, from: Timestamp, to: Timestamp) -> Duration {
-        if to <= from {
-            return Duration::ZERO;
-        }
-        let stretch = self.at(to);
-        if stretch.from <= from {
-            return if stretch.office == Office::Open { elapsed(from, to) } else { Duration::ZERO };
-        }
-        let Some(hours) = &self.hours else { return elapsed(from, to) };
-        let from = from.max(to.checked_sub(HORIZON).unwrap_or(Timestamp::MIN));
-        let days = i64::try_from(elapsed(from, to).as_secs() / (24 * 3600)).unwrap_or_default();
-        let openings = self.openings(hours, from, days + 1);
-        openings.map(|opening| elapsed(opening.counts.max(from), opening.close.min(to))).sum()
-    }
-
-    /// Windows that begin from the day before a moment until so many days after it, in order, none before the end of
-    /// the one before.
-    fn openings<'a>(&'a self, hours: &'a Hours, from: Timestamp, days: i64) -> impl Iterator<Item = Opening> + 'a {
-        let today = self.zone.to_datetime(from).date();
-        let dates = (-2..=days.max(0)).filter_map(move |day| today.checked_add(Span::new().try_days(day).ok()?).ok());
+    /// Windows that are not over before one moment and begin on the day of another at the latest, in order, none before
+    /// the end of the one before. One that does not happen, because the clock jumps over it, has no length.
+    fn openings<'a>(&'a self, hours: &'a Hours, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Opening> + 'a {
+        let day = |moment: Timestamp| self.zone.to_datetime(moment).date();
+        let (first, last) = (day(from).saturating_sub(BACK), day(to));
+        let dates = first.series(Span::new().days(1)).take_while(move |date| *date <= last);
         let windows = dates.filter(|date| !hours.closed.contains(date)).flat_map(move |date| {
             let windows = hours.weekly.get(place_of(date.weekday())).map(Vec::as_slice).unwrap_or_default();
             windows.iter().map(move |window| (date, *window))
@@ -136,7 +143,7 @@ impl Calendar {
             let open = before.map_or(open, |before| before.max(open));
             let counts = if follows { open } else { later(open, hours.grace).min(close) };
             before = Some(close.max(open));
-            (close > open).then_some(Opening { open, counts, close })
+            Some(Opening { open, counts, close })
         })
     }
 

@@ -35,6 +35,10 @@ pub enum Said {
     Bad {
         /// It turned too often.
         flapping: bool,
+        /// Since when.
+        since: Timestamp,
+        /// The same, if it was good before.
+        fell: Option<Timestamp>,
     },
     /// Nothing yet, or nothing any more.
     Nothing,
@@ -58,13 +62,7 @@ pub struct Damper {
 impl Damper {
     /// A verdict that was stored before this process began.
     pub fn known(good: bool, flapping: bool, since: Timestamp) -> Self {
-        Self {
-            held: Some((good, since)),
-            flapping: flapping && !good,
-            fell: true,
-            turns: vec![since],
-            ..Self::default()
-        }
+        Self { held: Some((good, since)), flapping, fell: true, turns: vec![since], ..Self::default() }
     }
 
     /// Looks were missed: what was good before them proves nothing about the time between.
@@ -73,13 +71,15 @@ impl Damper {
     }
 
     /// Nothing can be seen now.
-    pub fn hide(&mut self, now: Timestamp) {
-        self.settle(Seen::Nothing, false, Duration::ZERO, now);
+    pub fn hide(&mut self) {
+        self.interrupted();
+        self.hidden = true;
     }
 
-    /// Whether there is a verdict that is said.
-    pub fn speaks(&self) -> bool {
-        self.held.is_some() && !self.hidden
+    /// Nothing can be seen while it is closed: the last verdict stays (api.md), if there is one.
+    pub fn overnight(&mut self) -> Said {
+        self.interrupted();
+        self.says()
     }
 
     /// Since when everything has been good, if it is.
@@ -90,16 +90,6 @@ impl Damper {
     /// What this verdict is made of has been good since then, though not said to be.
     pub fn good_from(&mut self, since: Option<Timestamp>) {
         self.good_since = since;
-    }
-
-    /// Since when it has been bad, if it is.
-    pub fn bad_since(&self) -> Option<Timestamp> {
-        self.held.filter(|(good, _)| !good && !self.hidden).map(|(_, since)| since)
-    }
-
-    /// When it went bad, if it is bad and was good before.
-    pub fn fell_at(&self) -> Option<Timestamp> {
-        self.bad_since().filter(|_| self.fell)
     }
 
     /// When it will be good again if it stays as it is.
@@ -137,11 +127,15 @@ impl Damper {
             Some((true, _)) => {}
             Some((false, _)) => self.while_bad(seen, counts, good_for, recover, now),
         }
+        self.says()
+    }
+
+    fn says(&self) -> Said {
         match self.held {
             None => Said::Nothing,
             Some(_) if self.hidden => Said::Nothing,
             Some((true, _)) => Said::Good,
-            Some((false, _)) => Said::Bad { flapping: self.flapping },
+            Some((false, since)) => Said::Bad { flapping: self.flapping, since, fell: self.fell.then_some(since) },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Office hours as they are written, checked: what a schema cannot see, or what comes from a ConfigMap without one.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -128,13 +129,14 @@ fn span(window: &Window) -> Result<(u32, u32), String> {
         |what: &str, text: &str| format!("{what} {text:?} is no time of day: write it in quotes, such as \"08:00\"");
     let open = minute(&window.open).filter(|minute| *minute < DAY).ok_or_else(|| bad("open", &window.open))?;
     let close = minute(&window.close).ok_or_else(|| bad("close", &window.close))?;
-    if open == close {
-        return Err(format!(
+    match close.cmp(&open) {
+        Ordering::Less => Ok((open, close + DAY)),
+        Ordering::Greater => Ok((open, close)),
+        Ordering::Equal => Err(format!(
             "a window opens and closes at {}: close must differ from open; a close earlier than open means the next day, and a whole day is open: \"00:00\", close: \"24:00\"",
-            window.open.trim_start_matches('0')
-        ));
+            window.open
+        )),
     }
-    Ok((open, if close < open { close + DAY } else { close }))
 }
 
 fn minute(text: &str) -> Option<u32> {
@@ -155,11 +157,11 @@ fn overlap(weekly: &[Vec<(u32, u32)>; 7]) -> Option<(&'static str, &'static str)
     for (day, windows) in (0_u32..).zip(weekly) {
         all.extend(windows.iter().map(|(open, close)| (day * DAY + open, day * DAY + close)));
     }
-    let first = all.first().copied()?;
-    let next = all.iter().skip(1).copied().chain([(first.0 + WEEK, first.1 + WEEK)]);
-    let clash = all.iter().zip(next).find(|((_, close), (open, _))| close > open)?;
+    let (first, _) = all.first().copied()?;
+    let next = all.iter().skip(1).map(|(open, _)| *open).chain([first + WEEK]);
+    let ((one, _), other) = all.iter().zip(next).find(|((_, close), open)| close > open)?;
     let name = |minute: u32| day_name(minute % WEEK / DAY);
-    Some((name(clash.0.0), name(clash.1.0)))
+    Some((name(*one), name(other)))
 }
 
 fn day_name(day: u32) -> &'static str {

@@ -79,10 +79,10 @@ impl MonitorMemory {
     }
 
     /// Nothing can be seen now: a verdict that is bad is not said again before it is seen to be bad.
-    pub(super) fn hide(&mut self, now: Timestamp) {
-        self.practices.values_mut().for_each(|practice| practice.hide(now));
+    pub(super) fn hide(&mut self) {
+        self.practices.values_mut().for_each(Practice::hide);
         for (damper, _) in &mut self.whole {
-            damper.hide(now);
+            damper.hide();
         }
     }
 

@@ -161,7 +161,7 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
             Err(trouble) => {
                 plan.wants_places = true;
                 zone_trouble = zone_trouble.or(Some(trouble));
-                memory.practice(&practice.key, &practice.name).hide(input.now);
+                memory.practice(&practice.key, &practice.name).hide();
                 View::unknown(&rules, Reason::TimeZoneUnknown, input.now)
             }
         };
@@ -183,7 +183,7 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
 
 /// No verdict can be given on anything.
 fn stop(input: &MonitorInput<'_>, memory: &mut MonitorMemory, report: Report) -> MonitorPlan {
-    memory.hide(input.now);
+    memory.hide();
     MonitorPlan { members: Some(Vec::new()), ..report::nothing(input, report) }
 }
 
@@ -324,7 +324,7 @@ fn measure(
     }
     let stale_at = calendar::later(looked, rules.late());
     let moments = judged.iter().map(|judged| judged.view.again).chain([stale_at]);
-    let next = moments.filter(|moment| *moment > now).min();
+    let next = moments.filter(|moment| *moment >= now).min();
     // A little later, so that the moment has surely come.
     plan.again = next.map(|next| elapsed(now, next) + Duration::from_millis(10));
 }

@@ -39,7 +39,7 @@ pub fn judge(before: Option<Timestamp>, members: &[Member], percent: i64, now: T
     let many = bad.saturating_mul(100) > percent.saturating_mul(total);
     match before {
         // It ends when most are good again; with nobody left open overnight it stays as it is.
-        Some(from) => (many && bad > 0).then_some(from),
+        Some(from) => many.then_some(from),
         None => (many && total >= LEAST && bad >= 2).then_some(from),
     }
 }
@@ -67,6 +67,23 @@ mod tests {
         let mut closed = members(10, &[0, 5]);
         closed.iter_mut().filter(|member| member.bad_since.is_none()).for_each(|member| member.open = false);
         assert_eq!(judge(None, &closed, 30, at(10)), None, "two of two that are open are too few to tell");
+    }
+
+    #[test]
+    fn who_is_closed_counts_only_if_it_went_bad_together_with_the_others() {
+        let mut night = members(10, &[0, 5]);
+        night.extend([-60, -50, -40].map(|minute| Member { open: false, bad_since: Some(at(minute)) }));
+        assert_eq!(judge(None, &night, 16, at(10)), Some(at(-5)), "two of ten, not of thirteen");
+        night.extend([1, 2].map(|minute| Member { open: false, bad_since: Some(at(minute)) }));
+        assert_eq!(judge(None, &night, 33, at(10)), Some(at(-5)), "four of twelve are a third");
+    }
+
+    #[test]
+    fn a_practice_under_two_monitors_is_open_and_bad_if_it_is_so_under_one() {
+        let (open, closed) = (Member { open: true, bad_since: None }, Member { open: false, bad_since: None });
+        let bad = |minute| Member { bad_since: Some(at(minute)), ..closed };
+        assert_eq!((open.and(closed), closed.and(open), closed.and(closed)), (open, open, closed));
+        assert_eq!((bad(3).and(bad(5)), closed.and(bad(5))), (bad(3), bad(5)), "since the first of them");
     }
 
     #[test]

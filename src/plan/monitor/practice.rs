@@ -133,7 +133,6 @@ type SyncId = (Arc<str>, Option<Arc<str>>, Vec<Arc<str>>, usize);
 struct Side {
     damper: Damper,
     cause: Option<(Reason, SyncId)>,
-    last: Option<Word>,
 }
 
 /// What is remembered of a practice.
@@ -162,14 +161,12 @@ impl Practice {
 
     /// The verdict now.
     pub fn judge(&mut self, rules: &Rules, calendar: &Calendar, look: &Look<'_>) -> View {
-        let mut calendar = match self.calendar.take() {
-            Some(own) if own.is_like(calendar) => own,
-            _ => {
-                let mut new = calendar.clone();
-                self.tracks.values_mut().flatten().for_each(|track| track.recount(look.now, &mut new));
-                new
-            }
-        };
+        let same = self.calendar.take().filter(|own| own.terms == calendar.terms);
+        let mut calendar = same.unwrap_or_else(|| {
+            let mut new = calendar.clone();
+            self.tracks.values_mut().flatten().for_each(|track| track.recount(look.now, &mut new));
+            new
+        });
         if self.looked != Some(look.at) {
             self.take(rules, look, &mut calendar);
         }
@@ -185,7 +182,7 @@ impl Practice {
                 again = left.map_or(again, |left| again.min(later(look.now, left)));
             }
             words[place] = Some(self.say(way, stale_after, rules, look, stretch.office));
-            if let Some(rise) = self.sides[place].damper.good_again(rules.recover).filter(|rise| *rise > look.now) {
+            if let Some(rise) = self.sides[place].damper.good_again(rules.recover) {
                 again = again.min(rise);
             }
         }
@@ -229,40 +226,32 @@ impl Practice {
             Some(Standing::Good) => Seen::Good,
         };
         let side = &mut self.sides[place];
-        // api.md: at closing the last verdict and its reason stay, whatever cannot be seen meanwhile.
-        if seen == Seen::Nothing
-            && office == Office::Closed
-            && side.damper.speaks()
-            && let Some(last) = &side.last
-        {
-            return last.clone();
-        }
-        // What is named stays named until it is good, so that the message does not wander.
-        let named = side.cause.as_ref().and_then(|(reason, id)| Some((*reason, id, standing(self.tracks.get(id)?))));
-        let cause = match named {
-            Some((_, id, Standing::Stale)) => Some((Reason::Stale, id.clone())),
-            Some((_, id, Standing::Red)) => Some((Reason::Red, id.clone())),
-            Some((reason, id, Standing::Doubtful)) if seen != Seen::Bad => Some((reason, id.clone())),
-            _ => match worst {
-                Some((Standing::Stale, id)) => Some((Reason::Stale, id.clone())),
-                Some((Standing::Red, id)) => Some((Reason::Red, id.clone())),
+        let said = match (seen, office) {
+            (Seen::Nothing, Office::Closed) => side.damper.overnight(),
+            _ => {
+                // What is named stays named until it is good, so that the message does not wander.
+                let named = side.cause.as_ref().and_then(|(_, id)| Some((standing(self.tracks.get(id)?), id)));
+                let bad = |(standing, id): (Standing, &SyncId)| match standing {
+                    Standing::Stale => Some((Reason::Stale, id.clone())),
+                    Standing::Red => Some((Reason::Red, id.clone())),
+                    Standing::Doubtful | Standing::Never | Standing::Good => None,
+                };
                 // While it recovers, the verdict and its reason stay.
-                _ => side.cause.clone(),
-            },
+                side.cause = named.and_then(bad).or_else(|| worst.and_then(bad)).or(side.cause.take());
+                side.damper.settle(seen, office == Office::Open, rules.recover, look.now)
+            }
         };
-        side.cause = cause;
-        let said = side.damper.settle(seen, office == Office::Open, rules.recover, look.now);
-        let word = match said {
+        match said {
             Said::Good => {
                 side.cause = None;
                 Word { is: Is::True, reason: Reason::Green, sync: None, since: None, fell: None }
             }
-            Said::Bad { flapping } => {
+            Said::Bad { flapping, since, fell } => {
                 // After a restart, what decided is not known any more; red is what a verdict that is not stale is.
                 let (reason, sync) =
                     side.cause.as_ref().map_or((Reason::Red, None), |(reason, id)| (*reason, Some(id.0.clone())));
                 let reason = if flapping { Reason::Flapping } else { reason };
-                Word { is: Is::False, reason, sync, since: side.damper.bad_since(), fell: side.damper.fell_at() }
+                Word { is: Is::False, reason, sync, since: Some(since), fell }
             }
             Said::Nothing => Word::unknown(match (look.blind, office) {
                 (Some(blind), Office::Opening | Office::Open) => blind,
@@ -270,9 +259,7 @@ impl Practice {
                 (_, Office::Closed) => Reason::OfficeClosed,
                 _ => Reason::CatchingUp,
             }),
-        };
-        side.last = Some(word.clone());
-        word
+        }
     }
 
     fn join(&mut self, words: &[Option<Word>; 2], now: Timestamp) -> Word {
@@ -285,9 +272,9 @@ impl Practice {
     }
 
     /// Nothing can be seen now.
-    pub fn hide(&mut self, now: Timestamp) {
-        self.sides.iter_mut().for_each(|side| side.damper.hide(now));
-        self.both.hide(now);
+    pub fn hide(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.damper.hide());
+        self.both.hide();
     }
 
     /// How long ago a direction last worked.
@@ -316,10 +303,10 @@ pub fn join<'a>(
     };
     match damper.settle(seen, true, Duration::ZERO, now) {
         Said::Good => Word { is: Is::True, reason: Reason::Green, sync: None, since: None, fell: None },
-        Said::Bad { flapping: false } => bad.or(last).cloned().unwrap_or_else(|| Word::unknown(Reason::CatchingUp)),
-        Said::Bad { flapping: true } => {
+        Said::Bad { flapping: false, .. } => bad.or(last).cloned().unwrap_or_else(|| Word::unknown(Reason::CatchingUp)),
+        Said::Bad { flapping: true, since, fell } => {
             let sync = bad.or(last).and_then(|word| word.sync.clone());
-            Word { is: Is::False, reason: Reason::Flapping, sync, since: damper.bad_since(), fell: damper.fell_at() }
+            Word { is: Is::False, reason: Reason::Flapping, sync, since: Some(since), fell }
         }
         Said::Nothing => Word::unknown(unknown.map_or(Reason::CatchingUp, |word| word.reason)),
     }

@@ -58,7 +58,7 @@ pub(super) fn finish(
         let ordered = worst.iter().map(|(_, word)| word).chain(words.iter().map(|(_, word)| word));
         let (damper, last) = &mut memory.whole[place];
         let mut word = if words.is_empty() {
-            damper.hide(input.now);
+            damper.hide();
             Word::unknown(Reason::NoSync)
         } else {
             join(damper, last.as_ref(), ordered, input.now)
@@ -143,9 +143,7 @@ fn note(
         return None;
     }
     let of_outage = |reason: Reason| reason == Reason::ProviderWideOutage;
-    if of_outage(word.reason)
-        || word.is == Is::True && before.is_none_or(|(is, reason)| is == Is::True || of_outage(reason))
-    {
+    if of_outage(word.reason) || word.is == Is::True && before.is_none_or(|(_, reason)| of_outage(reason)) {
         return None;
     }
     let text = format!("{} of {}: {}", words::name(place), judged.name, words::message(spec, place, word, None));

@@ -1,6 +1,7 @@
 //! One direction of one sync, followed from look to look: how long ago it last worked, in open time, and for how long it
 //! has been red.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,11 +68,13 @@ impl Track {
 
     /// Time goes on.
     pub fn advance(&mut self, now: Timestamp, calendar: &mut Calendar) {
-        if now < self.counted {
-            self.recount(now, calendar);
-        } else {
-            self.open = self.open.saturating_add(calendar.counted(self.counted, now));
-            self.counted = now;
+        match now.cmp(&self.counted) {
+            // Our own clock was set back.
+            Ordering::Less => self.recount(now, calendar),
+            Ordering::Equal | Ordering::Greater => {
+                self.open = self.open.saturating_add(calendar.counted(self.counted, now));
+                self.counted = now;
+            }
         }
     }
 

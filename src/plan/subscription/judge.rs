@@ -11,7 +11,7 @@ use crate::plan::contention::Field;
 use crate::plan::pairs::{self, Item, ItemProblem, Sibling};
 use crate::plan::row_calls::{RowCall, SwitchCause};
 use crate::plan::subscription_report::Failure;
-use crate::provider::model::{RemoteId, RowCreateState, RowKey};
+use crate::provider::model::{RemoteId, RemoteRow, RowCreateState, RowKey};
 
 impl Work<'_> {
     /// One declared pair.
@@ -21,7 +21,7 @@ impl Work<'_> {
             Err(problem) => return self.problem(item, problem, found),
         };
         let want = self.wanted_switch(item, key);
-        let listed = self.rows.rows(self.remote_id, key);
+        let listed = self.found(key);
         let Some(row) = listed.first() else { return self.make(item, key, want, found) };
         let twins = self.rows.twins(self.remote_id, key);
         found.deletes.extend(twins.into_iter().map(|row| RowCall::Delete { row }));
@@ -67,9 +67,10 @@ impl Work<'_> {
             let known = self.input.catalogue.find(&event.event).map(|known| known.resource_type.clone());
             let resource_type = event.resource_type.as_deref().map(Arc::from).or(known)?;
             let key = RowKey { practice: Some(key), resource_type, event: item.event.clone() };
-            self.rows.rows(self.remote_id, &key).into_iter().next()
+            self.found(&key).into_iter().next()
         };
-        let Some(row) = of_status.filter(|row| row.endpoint == *self.remote_id).or_else(of_memory) else {
+        let is_here = |row: &RemoteRow| row.endpoint == *self.remote_id || Some(&row.endpoint) == self.leaving;
+        let Some(row) = of_status.filter(is_here).or_else(of_memory) else {
             return found.failures.push(Failure::new(item, problem.reason, &problem.message));
         };
         found.here(item, &row);
@@ -125,8 +126,9 @@ impl Work<'_> {
             if declared.contains(&key) || self.input.siblings.iter().any(taken) {
                 continue;
             }
-            let rows = self.rows.rows(self.remote_id, &key);
-            found.deletes.extend(rows.into_iter().map(|row| RowCall::Delete { row }));
+            let rows = self.rows.rows(self.remote_id, &key).into_iter();
+            let rows = rows.chain(self.leaving.into_iter().flat_map(|leaving| self.rows.rows(leaving, &key)));
+            found.deletes.extend(rows.map(|row| RowCall::Delete { row }));
         }
         let old = self.input.old.rows.iter().filter(|old| !old.declared_there);
         found.deletes.extend(old.map(|old| RowCall::Delete { row: old.row.clone() }));

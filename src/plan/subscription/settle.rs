@@ -37,7 +37,8 @@ impl Work<'_> {
         let left_behind = found.stuck.is_some() || !self.input.old.unreachable.is_empty();
         // rules.md *Pairs*: `applied` is what is not yet wholly taken back. A DELETE's 2xx alone is no proof; the list of the
         // next round is, and until then nothing but the status waits.
-        let unproven = !self.rows.settled(self.remote_id) || !self.input.old.unsettled.is_empty();
+        let unproven = self.leaving.into_iter().chain([self.remote_id]).any(|id| !self.rows.settled(id))
+            || !self.input.old.unsettled.is_empty();
         let wider = draft.status.applied.as_ref().is_some_and(|applied| !pairs::covers(self.new, applied));
         let waits_for_proof = unproven && wider && !draft.is_frozen();
         draft.status.applied = match draft.status.applied.take() {

@@ -35,6 +35,8 @@ pub(super) struct Work<'a> {
     pub(super) input: &'a SubscriptionInput<'a>,
     pub(super) rows: &'a dyn RemoteRows,
     pub(super) remote_id: &'a RemoteId,
+    /// The former endpoint of a rotation: what is on it still delivers, and is on its way here.
+    pub(super) leaving: Option<&'a RemoteId>,
     pub(super) items: &'a [Item],
     pub(super) new: &'a Applied,
 }
@@ -219,7 +221,16 @@ impl Work<'_> {
 
     /// The endpoints of this realm on which rows of the object may be.
     pub(super) fn held(&self) -> impl Iterator<Item = &RemoteId> {
-        self.input.old.same_realm.iter().chain([self.remote_id])
+        self.input.old.same_realm.iter().chain(self.leaving).chain([self.remote_id])
+    }
+
+    /// Rows of a pair, wherever a rotation has them.
+    pub(super) fn found(&self, key: &RowKey) -> Vec<RemoteRow> {
+        let here = self.rows.rows(self.remote_id, key);
+        match self.leaving {
+            Some(leaving) if here.is_empty() => self.rows.rows(leaving, key),
+            _ => here,
+        }
     }
 
     /// rules.md *Absence*: all rows of an endpoint, or ten or more, are made again only after a second good list.

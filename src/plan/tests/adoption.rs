@@ -5,12 +5,13 @@ use serde_json::json;
 use super::fixtures::*;
 use crate::api::endpoint::GapCause;
 use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::rotation::Publish;
 use crate::signing::SecretText;
 
 /// The Secret as it is after the key of this candidate was published.
 fn holding(id: &str) -> SecretView {
     let current = stranger(id, None).endpoint.key;
-    SecretView::Ours { current, previous: None, dressed: true, owned: true }
+    SecretView::Ours { current, previous: None, dressed: true, owned: true, rotated_at: None }
 }
 
 #[test]
@@ -30,9 +31,9 @@ fn possession_of_the_key_is_proof_whatever_the_policy() {
         endpoint.remote.same_url = vec![stranger("3", Some(4)), stranger("5", Some(4))];
         let key = stranger("5", None).endpoint.key;
         let (current, previous) = if previous { (None, key) } else { (key, Some(SecretText::new("an-older-one"))) };
-        endpoint.secret = SecretView::Ours { current, previous, dressed: true, owned: true };
+        endpoint.secret = SecretView::Ours { current, previous, dressed: true, owned: true, rotated_at: None };
         match endpoint.step() {
-            EndpointStep::PublishSecret(five) => assert_eq!(five, id("5"), "its key becomes current"),
+            EndpointStep::PublishSecret(five) => assert_eq!(five, Publish::only(&id("5")), "its key becomes current"),
             EndpointStep::Acknowledge => assert_eq!(endpoint.plan().status.remote_id.as_deref(), Some("5")),
             other => panic!("{other:?}"),
         }
@@ -44,7 +45,7 @@ fn an_endpoint_is_adopted_key_first_and_never_begins_with_a_patch() {
     let mut endpoint = Endpoint::new();
     endpoint.spec(json!({"adoption": "IfUnclaimed", "active": false}));
     endpoint.remote.same_url = vec![stranger("3", Some(4))];
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("3")));
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("3"))));
     endpoint.secret = holding("3");
     let plan = endpoint.plan();
     assert_eq!((plan.step, plan.status.remote_id.as_deref()), (EndpointStep::Acknowledge, Some("3")));
@@ -64,10 +65,10 @@ fn several_candidates_wait_for_a_person() {
     assert!(endpoint.plan().status.conditions[0].message.contains("3, 5"));
     endpoint.spec(json!({"adoptRemoteId": "5"}));
     endpoint.remote.named = Some(stranger("5", None));
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("5")));
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("5"))));
     endpoint.remote.same_url[0].taken = true;
     endpoint.spec(json!({"adoptRemoteId": null}));
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("5")), "one is another object's");
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("5"))), "one is another object's");
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn what_a_person_names_must_be_there_unclaimed_and_with_the_url() {
     endpoint.remote.named = Some(taken);
     says(&endpoint, "another WebhookEndpoint holds");
     endpoint.remote.named = Some(stranger("5", None));
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("5")));
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("5"))));
 }
 
 #[test]
@@ -156,7 +157,11 @@ fn another_may_take_the_place_of_a_deleted_one_and_what_was_missed_is_a_gap() {
     endpoint.object.status = Some(plan.status);
     endpoint.remote.listed_since_intent = true;
     endpoint.memory.intent_is_mine = true;
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("9")), "no brick, though the id that is named is gone");
+    assert_eq!(
+        endpoint.step(),
+        EndpointStep::PublishSecret(Publish::only(&id("9"))),
+        "no brick, though the id that is named is gone"
+    );
     endpoint.secret = holding("9");
     let plan = endpoint.plan();
     assert_eq!((plan.step, plan.status.remote_id.as_deref()), (EndpointStep::Acknowledge, Some("9")));

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::fixtures::*;
 use crate::plan::AccountView;
 use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::rotation::Publish;
 use crate::provider::model::{Absence, EndpointPatch};
 
 fn absent(lists: u32, seconds: i64, witnessed: bool) -> Option<Absence> {
@@ -81,18 +82,19 @@ fn switched_off_by_the_spec_is_as_declared() {
 fn the_secret_is_put_back() {
     for secret in [
         SecretView::Missing,
-        SecretView::Ours { current: None, previous: None, dressed: true, owned: true },
+        SecretView::Ours { current: None, previous: None, dressed: true, owned: true, rotated_at: None },
         SecretView::Ours {
             current: Some(crate::signing::SecretText::new("tampered")),
             previous: None,
             dressed: true,
             owned: true,
+            rotated_at: None,
         },
-        SecretView::Ours { current: Some(key()), previous: None, dressed: false, owned: true },
+        SecretView::Ours { current: Some(key()), previous: None, dressed: false, owned: true, rotated_at: None },
     ] {
         let mut endpoint = Endpoint::held();
         endpoint.secret = secret;
-        assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("7")));
+        assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("7"))));
     }
     let mut hidden = Endpoint::held();
     hidden.remote.held.as_mut().unwrap().key = None;
@@ -101,7 +103,10 @@ fn the_secret_is_put_back() {
     let named = hidden.plan().status.signing_secret.unwrap();
     assert_eq!((named.name.as_str(), named.fingerprint), ("intake-signing", key().fingerprint()), "as published");
     hidden.secret = SecretView::Missing;
-    assert_eq!(hidden.says(), "False/KeyUnreadable");
+    let plan = hidden.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge);
+    assert_eq!(said(&plan.status.conditions, "SecretPublished"), "False/KeyLost");
+    assert_eq!(said(&plan.status.conditions, "Rotating"), "True/Preparing", "rules.md Keys and the Secret: at once");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::fixtures::*;
 use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::rotation::Publish;
 use crate::plan::{AccountView, endpoint};
 use crate::provider::model::NewEndpoint;
 
@@ -26,7 +27,7 @@ fn the_order_of_a_create() {
     assert_eq!(endpoint.step(), EndpointStep::Create(NewEndpoint { target_url: URL.into(), active: true }));
     endpoint.memory.made = Some(id("7"));
     endpoint.remote.same_url = vec![candidate("7", Some(0))];
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("7")), "the key before the id");
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("7"))), "the key before the id");
     endpoint.secret = published();
     let plan = endpoint.plan();
     assert_eq!(plan.step, EndpointStep::Acknowledge);
@@ -196,7 +197,11 @@ fn an_intent_is_for_one_url_and_what_it_may_have_made_stays_ours() {
     let mut left_behind = candidate("9", Some(0));
     left_behind.endpoint.target_url = "https://h.example.com/before".into();
     endpoint.remote.same_url = vec![left_behind.clone()];
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("9")), "taken, to be changed to the new URL");
+    assert_eq!(
+        endpoint.step(),
+        EndpointStep::PublishSecret(Publish::only(&id("9"))),
+        "taken, to be changed to the new URL"
+    );
     endpoint.status(json!({"pendingCreate":
         {"since": "1970-01-12T13:46:40Z", "targetUrl": URL, "seenRemoteIds": []}}));
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "a stranger with another URL is nobody's business");

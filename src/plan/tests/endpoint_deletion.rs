@@ -135,7 +135,8 @@ fn orphan_keeps_the_remote_and_the_secret() {
     assert_eq!(endpoint.says(), "False/Deleting", "deleting subscriptions still need the id");
     endpoint.leaving = 0;
     assert_eq!(endpoint.step(), EndpointStep::ReleaseSecret, "garbage collection must not take a live key");
-    endpoint.secret = SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: false };
+    endpoint.secret =
+        SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: false, rotated_at: None };
     let plan = endpoint.plan();
     assert_eq!(plan.step, EndpointStep::RemoveFinalizer);
     assert!(plan.notes[0].text.contains('7'), "the Event names the id");

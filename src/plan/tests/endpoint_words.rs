@@ -34,7 +34,7 @@ fn possessing() -> Endpoint {
     let mut endpoint = Endpoint::new();
     endpoint.remote.same_url = vec![stranger("3", Some(4))];
     let current = stranger("3", None).endpoint.key;
-    endpoint.secret = SecretView::Ours { current, previous: None, dressed: true, owned: true };
+    endpoint.secret = SecretView::Ours { current, previous: None, dressed: true, owned: true, rotated_at: None };
     endpoint
 }
 

@@ -70,7 +70,7 @@ pub fn stranger(id: &str, rows: Option<usize>) -> Candidate {
 }
 
 pub fn published() -> SecretView {
-    SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: true }
+    SecretView::Ours { current: Some(key()), previous: None, dressed: true, owned: true, rotated_at: None }
 }
 
 /// An endpoint object and everything around it; fields are changed at will.

@@ -6,6 +6,7 @@ use super::fixtures::*;
 use super::realm::*;
 use crate::plan::AccountPolicy;
 use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::rotation::Publish;
 use crate::plan::subscription::{EndpointLink, SubscriptionStep};
 
 const OBSERVE: AccountPolicy = AccountPolicy { observe: true, orphan: false, releasing: false };
@@ -34,7 +35,7 @@ fn as_declared_is_ready_and_the_secret_is_still_published() {
     endpoint.spec(json!({"suspend": true}));
     assert_eq!(endpoint.says(), "True/InSync");
     endpoint.secret = SecretView::Missing;
-    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(id("7")));
+    assert_eq!(endpoint.step(), EndpointStep::PublishSecret(Publish::only(&id("7"))));
     endpoint.secret = published();
     endpoint.spec(json!({"targetUrl": "https://hooks.example.com/new?token=1", "active": false}));
     let plan = endpoint.plan();
@@ -148,7 +149,8 @@ fn an_account_that_goes_by_orphan_releases_everything() {
     assert_eq!(endpoint.says(), "False/Deleting", "its subscriptions first");
     endpoint.leaving = 0;
     assert_eq!(endpoint.step(), EndpointStep::ReleaseSecret);
-    endpoint.secret = SecretView::Ours { current: Some(key()), previous: None, dressed: false, owned: false };
+    endpoint.secret =
+        SecretView::Ours { current: Some(key()), previous: None, dressed: false, owned: false, rotated_at: None };
     assert_eq!(endpoint.step(), EndpointStep::RemoveFinalizer);
     endpoint.object.metadata.finalizers = None;
     assert_eq!(endpoint.says(), "False/AccountNotFound");

@@ -106,7 +106,7 @@ fn secret_of((kind, key, dressed, owned): PlainSecret) -> SecretView {
     match kind {
         0 => SecretView::Missing,
         1 => SecretView::Foreign,
-        _ => SecretView::Ours { current: key.map(SecretText::new), previous: None, dressed, owned },
+        _ => SecretView::Ours { current: key.map(SecretText::new), previous: None, dressed, owned, rotated_at: None },
     }
 }
 
@@ -129,6 +129,7 @@ prop_compose! {
             rows_tried: lost.map(at),
             corrections: Corrections::default(),
             reactivated: lost.map(at),
+            ..EndpointMemory::default()
         }
     }
 }
@@ -176,7 +177,7 @@ prop_compose! {
         spec in any_spec(), before in prop::option::of(any_spec()), account in any_account(), flags in any::<[bool; 6]>(),
         link in prop_oneof![
             6 => any::<[bool; 2]>().prop_map(|[silent, never]| EndpointLink::Usable {
-                remote_id: id("7"), silent: silent.then_some("silent"), off_remotely: silent,
+                remote_id: id("7"), leaving: None, silent: silent.then_some("silent"), off_remotely: silent,
                 reactivation: if never { Reactivation::Never } else { Reactivation::Auto },
             }),
             1 => Just(EndpointLink::NotFound), 1 => Just(EndpointLink::NotReady), 1 => Just(EndpointLink::Going),

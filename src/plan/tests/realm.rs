@@ -65,6 +65,8 @@ pub struct Rows {
     pub former: Vec<String>,
     /// Pairs that an earlier list has shown.
     pub once_listed: HashSet<RowKey>,
+    /// Endpoints that are gone for good.
+    pub vanished: Vec<RemoteId>,
 }
 
 impl RemoteRows for Rows {
@@ -93,6 +95,10 @@ impl RemoteRows for Rows {
 
     fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool {
         endpoints.iter().all(|id| self.settled(id) && self.rows(id, key).is_empty())
+    }
+
+    fn vanished(&self, endpoint: &RemoteId, _: Duration) -> bool {
+        self.vanished.contains(endpoint)
     }
 
     fn create_state(&self, _: &RemoteId, key: &RowKey) -> RowCreateState {
@@ -140,7 +146,7 @@ impl RemoteRows for Rows {
 /// An endpoint that delivers.
 pub fn usable(remote_id: &str) -> EndpointLink {
     let reactivation = Reactivation::Auto;
-    EndpointLink::Usable { remote_id: id(remote_id), silent: None, off_remotely: false, reactivation }
+    EndpointLink::Usable { remote_id: id(remote_id), leaving: None, silent: None, off_remotely: false, reactivation }
 }
 
 /// A subscription object and everything around it.

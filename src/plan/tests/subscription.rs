@@ -250,6 +250,7 @@ fn what_stands_in_the_way_is_said_without_a_call() {
     let mut silent = Subscription::settled(&["a"], &["patient_created"]);
     silent.link = EndpointLink::Usable {
         remote_id: id("7"),
+        leaving: None,
         silent: Some("switched off"),
         off_remotely: false,
         reactivation: Reactivation::Auto,

@@ -63,6 +63,7 @@ fn never_means_never() {
 fn link(silent: bool, reactivation: Reactivation) -> EndpointLink {
     EndpointLink::Usable {
         remote_id: id("7"),
+        leaving: None,
         silent: silent.then_some("switched off"),
         off_remotely: silent,
         reactivation,
@@ -214,7 +215,8 @@ fn under_an_endpoint_that_is_off_as_declared_rows_that_were_switched_off_say_so(
     subscription.rows.rows[0].active = false;
     let reactivation = Reactivation::Auto;
     let silent = Some("switched off by its spec");
-    subscription.link = EndpointLink::Usable { remote_id: id("7"), silent, off_remotely: false, reactivation };
+    subscription.link =
+        EndpointLink::Usable { remote_id: id("7"), leaving: None, silent, off_remotely: false, reactivation };
     assert_eq!(subscription.says(), "False/SwitchedOffRemotely");
 }
 

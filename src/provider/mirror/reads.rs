@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Absence, CreateState, ListInfo, Mirror, RowCounts, Seq, Witnesses, World};
-use crate::provider::model::{Practice, RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowScope};
+use crate::provider::model::{Moved, Practice, RemoteEndpoint, RemoteId, RemoteRow, RowKey, RowScope};
 
 impl Mirror {
     // === endpoints ===
@@ -35,6 +35,11 @@ impl Mirror {
     /// Whether and since when an id is absent.
     pub fn absence(&self, id: &RemoteId) -> Option<Absence> {
         self.endpoints.absences.get(id)
+    }
+
+    /// Whether our DELETE of an id was answered with success, and no list has shown it since.
+    pub fn endpoint_deleted_by_us(&self, id: &RemoteId) -> bool {
+        self.endpoints.deleted.contains(id)
     }
 
     /// Whether a POST of an endpoint with this canonical URL is outstanding.
@@ -133,6 +138,11 @@ impl Mirror {
     /// after the list before it had ended, or a row on its way would be in neither.
     pub fn is_missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool {
         self.rows.is_missing(endpoints, key)
+    }
+
+    /// rules.md *Rotation*: whether good lists prove that everything has moved from one endpoint to the other.
+    pub fn moved(&self, from: &RemoteId, to: &RemoteId) -> Moved {
+        self.rows.moved(from, to)
     }
 
     /// Since which list a pair without rows has been absent from every good list of the endpoint.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::Changes;
 use super::clock::{Clock, ListInfo, Seq};
 use super::rows::{Rows, Target};
-use crate::provider::model::{RemoteId, RemoteRow, RowKey, RowScope};
+use crate::provider::model::{Moved, RemoteId, RemoteRow, RowKey, RowScope};
 
 /// How long a vanished pair is remembered. Longer than any wait for a second list, short enough to stay small.
 const REMEMBER_GONE: SignedDuration = SignedDuration::from_mins(15);
@@ -146,6 +146,26 @@ impl Rows {
             }
         }
         !named.is_empty()
+    }
+
+    /// See [`super::Mirror::moved`].
+    pub(super) fn moved(&self, from: &RemoteId, to: &RemoteId) -> Moved {
+        let (Some(source), Some(destination)) = (self.target(from), self.target(to)) else { return Moved::ListFrom };
+        if source.is_busy() || destination.is_busy() {
+            return Moved::InFlight;
+        }
+        if let Some(until) = source.doubt() {
+            return Moved::InDoubt { until, to: false };
+        }
+        if let Some(until) = destination.doubt() {
+            return Moved::InDoubt { until, to: true };
+        }
+        let list = |target: &Target| self.fresh_list(target).filter(|list| list.started > target.written);
+        let Some(source) = list(source).filter(|_| source.counts().total == 0) else { return Moved::ListFrom };
+        match list(destination).filter(|list| list.started > source.ended) {
+            Some(_) => Moved::Proven,
+            None => Moved::ListTo,
+        }
     }
 
     /// Start and end of what shows which rows an endpoint lacks.

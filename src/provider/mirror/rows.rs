@@ -144,6 +144,16 @@ impl Target {
         RowCounts { total: self.total, active: self.active }
     }
 
+    /// Whether a write to a row here has no answer yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.states.values().any(|state| state.creating || state.busy > 0)
+    }
+
+    /// When the last of the writes here whose answers were lost may be looked for.
+    pub(super) fn doubt(&self) -> Option<Timestamp> {
+        self.states.values().filter_map(|state| state.doubt.map(|doubt| doubt.look_after)).max()
+    }
+
     fn add(&mut self, id: RemoteId, pair: Pair, active: bool) {
         self.total += 1;
         self.active += usize::from(active);

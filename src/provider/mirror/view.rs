@@ -1,8 +1,9 @@
 //! What plans see of the mirror.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{CreateState, Mirror};
 use crate::provider::model::{RemoteId, RemoteRow, RemoteRows, RowCreateState, RowKey};
@@ -30,6 +31,16 @@ impl RemoteRows for Mirror {
 
     fn missing(&self, endpoints: &[RemoteId], key: &RowKey) -> bool {
         self.is_missing(endpoints, key)
+    }
+
+    fn vanished(&self, endpoint: &RemoteId, gap: Duration) -> bool {
+        if self.endpoint(endpoint).is_some() {
+            return false;
+        }
+        let run = self.absence(endpoint).and_then(|absence| absence.witnessed_run);
+        let gap = SignedDuration::try_from(gap).unwrap_or(SignedDuration::MAX);
+        self.endpoint_deleted_by_us(endpoint)
+            || run.is_some_and(|run| run.lists >= 2 && run.last.duration_since(run.first) >= gap)
     }
 
     fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState {

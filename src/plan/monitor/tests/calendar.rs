@@ -83,13 +83,15 @@ fn what_a_moment_is_and_until_when() {
     let yaml = "weekly: [{days: [Mon], open: \"08:00\", close: \"17:00\"}]";
     let mut calendar = calendar("Asia/Tokyo", yaml);
     let tokyo = |local: &str| moment("Asia/Tokyo", local);
-    for (at, office, until) in [
+    let week = [
         ("2026-05-04 07:59", Office::Closed, "2026-05-04 08:00"),
         ("2026-05-04 08:00", Office::Opening, "2026-05-04 08:30"),
         ("2026-05-04 08:30", Office::Open, "2026-05-04 17:00"),
         ("2026-05-04 16:59", Office::Open, "2026-05-04 17:00"),
         ("2026-05-04 17:00", Office::Closed, "2026-05-11 08:00"),
-    ] {
+    ];
+    // Backwards as well: what was asked for last decides nothing.
+    for (at, office, until) in week.into_iter().chain(week.into_iter().rev()) {
         let stretch = calendar.at(tokyo(at));
         assert_eq!((stretch.office, stretch.until), (office, tokyo(until)), "{at}");
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::clinic::hours;
 use crate::api::PracticeSyncMonitor;
+use crate::api::monitor_status::PracticeCounts;
 use crate::plan::AccountView;
 use crate::plan::monitor::{HoursTrouble, MonitorInput, MonitorMemory, MonitorPlan, plan};
 use crate::provider::model::Practice;
@@ -29,12 +30,22 @@ pub struct Desk {
     pub now: Timestamp,
     pub looked: Timestamp,
     pub writes: usize,
+    /// Whether the provider has answered yet.
+    pub answered: bool,
 }
 
 pub fn sync(name: &str, read: Colour, minutes_ago: i64, now: Timestamp) -> Sync {
     let at = Some(now - SignedDuration::from_mins(minutes_ago));
     let direction = |colour| Direction { colour, word: Some("word".into()), at };
     Sync { name: name.into(), read: direction(read), write: direction(Colour::Green), ..Sync::default() }
+}
+
+pub fn single() -> Value {
+    json!({"practice": "aspen", "read": {"staleAfter": "60m"}, "write": {"staleAfter": "30m"}})
+}
+
+pub fn fleet() -> Value {
+    json!({"allPractices": {"except": ["cedar"]}, "read": {"staleAfter": "60m"}})
 }
 
 impl Desk {
@@ -64,6 +75,7 @@ impl Desk {
             now,
             looked: now,
             writes: 0,
+            answered: true,
         };
         for key in ["101", "102", "103"] {
             desk.shows(key, vec![sync("main", Colour::Green, 3, now)]);
@@ -87,7 +99,7 @@ impl Desk {
             object: &self.object,
             account: (self.view.clone(), "default".to_owned()),
             practices: Some(self.practices.clone()),
-            syncs: Some(Arc::new(Syncs { at: self.looked, of: self.syncs.clone() })),
+            syncs: self.answered.then(|| Arc::new(Syncs { at: self.looked, of: self.syncs.clone() })),
             interval: Duration::from_secs(60),
             hours,
             places: &of,
@@ -127,6 +139,11 @@ impl Desk {
     pub fn message(&self, kind: &str) -> &str {
         let conditions = &self.object.status.as_ref().unwrap().conditions;
         conditions.iter().find(|condition| condition.type_ == kind).map(|condition| condition.message.as_str()).unwrap()
+    }
+
+    /// The counts of the status.
+    pub fn counts(&self) -> PracticeCounts {
+        self.object.status.as_ref().and_then(|status| status.practices.clone()).unwrap()
     }
 
     /// The same objects and the same provider, for a process that remembers nothing.

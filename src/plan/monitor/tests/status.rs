@@ -3,23 +3,15 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::desk::{Desk, sync};
+use super::desk::{Desk, fleet, single, sync};
 use crate::api::Reason;
 use crate::plan::AccountView;
 use crate::plan::condition::find;
 use crate::plan::monitor::HoursTrouble;
 use crate::provider::model::Practice;
 use crate::provider::model::sync::{Colour, Place, Sync};
-
-fn single() -> Value {
-    json!({"practice": "aspen", "read": {"staleAfter": "60m"}, "write": {"staleAfter": "30m"}})
-}
-
-fn fleet() -> Value {
-    json!({"allPractices": {"except": ["cedar"]}, "read": {"staleAfter": "60m"}})
-}
 
 #[test]
 fn a_day_of_looks_is_one_write() {

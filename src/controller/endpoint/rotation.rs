@@ -1,0 +1,165 @@
+//! Rotation of the signing key, the effects: rows are moved, keys written. What and when is decided in `plan::rotation`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::Pass;
+use crate::api::rotation::RotationPhase;
+use crate::controller::context::LastRead;
+use crate::controller::error::PassError;
+use crate::controller::row_calls;
+use crate::controller::secrets::{self, ReadSecret, SigningKeys};
+use crate::plan::endpoint::{Leaving, LeavingRow, Stuck};
+use crate::plan::rotation::{Pair, Publish, Source};
+use crate::plan::row_calls::{BATCH, RowCall};
+use crate::plan::{Note, Refusal};
+use crate::provider::CallError;
+use crate::provider::gate::{Errand, Lane};
+use crate::provider::mirror::Mirror;
+use crate::provider::model::{Moved, RemoteId, RemoteRow, RemoteRows};
+use crate::provider::realm::Realm;
+use crate::signing::SecretText;
+
+/// Rows on the former endpoint, a batch of those that can be moved and of those that cannot; `None` while no good list
+/// shows them.
+pub(super) fn leaving(mirror: &Mirror, pair: &Pair, stuck: &HashMap<RemoteId, Stuck>) -> Option<Leaving> {
+    // After a 404 or a lost answer only a new list says what is still there.
+    if !mirror.row_list_is_fresh(&pair.from) {
+        return None;
+    }
+    let to = pair.to.as_ref()?;
+    let describe = |row: RemoteRow| {
+        let key = row.key();
+        let practice = mirror.practice_of(&key).flatten().cloned();
+        let any_practice = practice.clone().or_else(|| mirror.practices().first().map(|known| known.name.clone()));
+        let there = !mirror.rows(to, &key).is_empty();
+        LeavingRow { row, practice, any_practice, there }
+    };
+    let mut leaving = Leaving::default();
+    for row in mirror.rows_of(&pair.from) {
+        match stuck.get(&row.id) {
+            None if leaving.movable.len() < BATCH => leaving.movable.push(describe(row)),
+            Some(why) if leaving.stuck.len() < BATCH => leaving.stuck.push((describe(row), *why)),
+            _ => {}
+        }
+    }
+    Some(leaving)
+}
+
+/// How far the move is proven.
+pub(super) fn moved(mirror: &Mirror, pair: &Pair) -> Moved {
+    pair.to.as_ref().map(|to| mirror.moved(&pair.from, to)).unwrap_or_default()
+}
+
+impl Pass<'_> {
+    pub(super) fn phase(&self) -> Option<RotationPhase> {
+        self.object.status.as_ref()?.rotation.as_ref()?.phase
+    }
+
+    /// A new phase forgets what only the phase before it knew.
+    pub(super) fn entered(&self, before: Option<RotationPhase>) {
+        if self.phase() != before {
+            let plan = &mut self.memory.plan().plan;
+            plan.looked_before_retiring = false;
+            plan.stuck.clear();
+            plan.other_refused = None;
+        }
+    }
+
+    /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
+    ///
+    /// rules.md *Gate*: a leaked key (`overlap: 0s`) goes in the lane of deletes.
+    pub(super) async fn move_rows(&self, realm: &Arc<Realm>, calls: &[RowCall]) -> Result<(), PassError> {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
+        let version = account.map(|account| account.api_version).unwrap_or_default();
+        let overlap = self.object.spec.signing_secret.rotation.overlap.get();
+        let lane = if overlap.is_some_and(|overlap| overlap.is_zero()) { Lane::Deletes } else { Lane::Repairs };
+        let send = |call| {
+            let (realm, version) = (realm.clone(), version.clone());
+            async move { Errand::new(lane).run(row_calls::send(&realm, call, &version)).await }
+        };
+        let answers = row_calls::all(calls, send).await;
+        let (mut moved, mut general) = (0, None);
+        for (call, answer) in calls.iter().zip(answers) {
+            match answer {
+                Ok(()) => moved += usize::from(matches!(call, RowCall::Move { .. })),
+                Err(error) => general = self.refused_row(call, error).or(general),
+            }
+        }
+        if moved > 0 {
+            let text = format!("moved at the provider: {moved}");
+            self.context.events.publish_later(&*self.object, vec![Note::normal("Moved", "Move", text)]).await;
+        }
+        general.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Remembers a refusal of one row; answers an error that is about everything.
+    fn refused_row(&self, call: &RowCall, error: CallError) -> Option<CallError> {
+        let status = match error {
+            CallError::Rejected { status } => status,
+            // The lists are not believed any more; the next step orders new ones, which say what has become of it.
+            CallError::NotFound => return None,
+            error => return Some(error),
+        };
+        let refusal = Refusal { status, at: Timestamp::now() };
+        let (id, stuck) = match call {
+            RowCall::Move { row, .. } | RowCall::Switch { row, .. } => (row.id.clone(), Stuck::Move(refusal)),
+            RowCall::Delete { row } | RowCall::Prune { row, .. } => (row.id.clone(), Stuck::Delete(refusal)),
+            RowCall::Create { key, .. } => {
+                let from = self.object.status.as_ref().and_then(Pair::of).map(|pair| pair.from);
+                let held = self
+                    .context
+                    .accounts
+                    .get(&self.object.namespace().unwrap_or_default(), &self.object.spec.account_ref.name);
+                let row = held.and_then(|account| account.realm).and_then(|handle| {
+                    handle.realm.read(|mirror| RemoteRows::rows(mirror, &from?, key).into_iter().next())
+                });
+                (row?.id, Stuck::Make(refusal))
+            }
+        };
+        self.memory.plan().plan.stuck.insert(id, stuck);
+        None
+    }
+
+    /// Writes the keys into the Secret, both in one write.
+    pub(super) async fn publish(&self, realm: &Realm, publish: &Publish) -> Result<(), PassError> {
+        let before = match &self.memory.plan().secret {
+            LastRead::Known(secret) => secret.clone(),
+            LastRead::Unknown => None,
+        };
+        let key_of = |source: &Source| find(realm, before.as_deref(), source);
+        let Some(current) = key_of(&publish.current) else { return Err(PassError::Conflict) };
+        let previous = match &publish.previous {
+            Some(source) => Some(key_of(source).ok_or(PassError::Conflict)?),
+            None => None,
+        };
+        let keys = SigningKeys { current, previous };
+        // Whatever comes of the write, what was read before it is old.
+        self.memory.plan().secret = LastRead::Unknown;
+        let written = secrets::publish(self.context, &self.object, before.as_deref(), &keys).await?;
+        self.memory.plan().secret = LastRead::Known(Some(Arc::new(written)));
+        let which = match &publish.current {
+            Source::Remote(id) => format!("the signing key of remote endpoint {id} is in the Secret"),
+            Source::Current | Source::Previous => "the signing key is in the Secret".to_owned(),
+        };
+        let text = match publish.previous {
+            Some(_) => format!("{which}; the one before it stays under \"previous\""),
+            None => which,
+        };
+        self.context.events.publish_later(&*self.object, vec![Note::normal("SecretPublished", "Publish", text)]).await;
+        Ok(())
+    }
+}
+
+fn find(realm: &Realm, secret: Option<&ReadSecret>, source: &Source) -> Option<SecretText> {
+    let value = |name| secret.and_then(|secret| secret.values.get(name).cloned());
+    match source {
+        Source::Remote(id) => realm.read(|mirror| mirror.endpoint(id).and_then(|endpoint| endpoint.key.clone())),
+        Source::Current => value("current"),
+        Source::Previous => value("previous"),
+    }
+}
