@@ -127,6 +127,7 @@ fn go_on<'a>(
 ) -> ControlFlow<EndpointPlan, EndpointPlan> {
     // Vanishing is looked at before the Secret is.
     let mut draft = vanish::look(input, draft, sides)?;
+    absorb(input, &mut draft);
     let Some(main) = sides.main() else { return Break(draft.step(EndpointStep::ListWorld)) };
     let mut state = standing(input, &mut draft, main);
     if draft.is_frozen() {
@@ -178,13 +179,15 @@ pub(super) fn begin(
 ) {
     let request = input.object.spec.signing_secret.rotation.request_id.clone();
     let status = &mut draft.status;
+    let handled = status.rotation.take().and_then(|rotation| rotation.last_handled_request_id);
+    let handled = if request.is_empty() { handled.unwrap_or_default() } else { request.clone() };
     let elsewhere = crate::provider::model::canonical_url(&endpoint.target_url)
         != crate::provider::model::canonical_url(&input.object.spec.target_url);
     status.pending_create = Some(pending);
     status.rotation = Some(RotationStatus {
         phase: Some(RotationPhase::Preparing),
-        request_id: (cause == Cause::Requested).then(|| request.clone()),
-        last_handled_request_id: Some(request),
+        request_id: (cause == Cause::Requested).then_some(request),
+        last_handled_request_id: Some(handled),
         from_remote_id: Some(endpoint.id.as_str().to_owned()),
         from_target_url: elsewhere.then(|| endpoint.target_url.clone()),
         started_at: Some(wire_time(input.now)),
@@ -217,6 +220,17 @@ pub(super) fn resumed(input: &EndpointInput<'_>, draft: &mut Draft<'_>, from: &R
         from.id, to.id
     );
     draft.notes.push(Note::normal("Adopted", "Adopt", text));
+}
+
+/// rules.md *Rotation*: a new request while Preparing is absorbed, because the key it asks for is being made.
+fn absorb(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    let request = &input.object.spec.signing_secret.rotation.request_id;
+    let preparing = |rotation: &&mut RotationStatus| rotation.phase == Some(RotationPhase::Preparing);
+    if let Some(rotation) = draft.status.rotation.as_mut().filter(preparing)
+        && !request.is_empty()
+    {
+        rotation.last_handled_request_id = Some(request.clone());
+    }
 }
 
 /// Nothing runs any more; what was handled stays known, so that no request is handled twice.

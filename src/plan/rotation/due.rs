@@ -190,8 +190,10 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         let message = "the provider shows no signing key for the new remote endpoint, so it cannot be published; the present key stays in use: have the provider return secret_key to this account's API key";
         return Some((Reason::KeyUnreadable, message.to_owned()));
     }
-    let stuck = memory.stuck.iter().filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
-    if let Some((id, stuck)) = stuck.min_by(|a, b| a.0.cmp(b.0)) {
+    let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
+    let stuck = stuck.filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
+    if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
+        let id = &leaving.row.id;
         let message = format!(
             "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay published and its events arrive",
             stuck.refusal().status
