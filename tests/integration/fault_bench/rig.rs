@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use external_webhooks::controller::Timing;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::json;
 use testbed::kube_proxy::KubeProxy;
@@ -137,8 +137,12 @@ impl Rig {
             self.world.rounds(2).await;
             self.deliver().await;
         }
+        if scenario == Scenario::LostKey {
+            self.world.stop_operator().await;
+            self.world.secrets().delete("intake-signing", &DeleteParams::default()).await.unwrap();
+        }
         self.injector.arm();
-        if !scenario.begins_at_rest() {
+        if !scenario.begins_at_rest() || scenario == Scenario::LostKey {
             self.world.start_operator();
         }
         scenario.act(&self.world, seed).await;

@@ -35,11 +35,11 @@ async fn a_leaked_key_is_dropped_at_once() {
     world.finish().await;
 }
 
-/// The key is in no list, and the Secret is gone: nobody has it any more.
+/// The key is in no list, the Secret is gone, and so is the process that had read the key: nobody has it any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_key_is_replaced_at_once() {
     for hidden in [SecretOnList::Absent, SecretOnList::Masked] {
-        let world = World::named("lost-key")
+        let mut world = World::named("lost-key")
             .brief_logs()
             .provider(|config| config.switches.secret_on_list = hidden)
             .start()
@@ -51,7 +51,9 @@ async fn a_lost_key_is_replaced_at_once() {
         world.rounds(2).await;
         let (lost, mark) = (world.remote_of("intake"), world.provider.mark());
         assert_one(&world, "intake").await;
+        world.stop_operator().await;
         world.secrets().delete("intake-signing", &DeleteParams::default()).await.unwrap();
+        world.start_operator();
         let replaced = |object: &Object| {
             object.is_ready() && phase(object).is_empty() && object.status()["remoteId"] != lost.id.to_string().as_str()
         };
