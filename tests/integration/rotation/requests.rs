@@ -1,7 +1,5 @@
 //! What begins a rotation, and what does not.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -13,7 +11,7 @@ use external_webhooks::api::WebhookEndpoint;
 use super::{
     assert_always_ready, assert_no_gap, assert_one, assert_two_at_most, handled, ids, made, phase, rotated, rotating,
 };
-use crate::support::{SUNSHINE, World, endpoint, events, pairs, subscription};
+use crate::support::{Object, SUNSHINE, World, endpoint, events, pairs, subscription};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_rotates_once_whatever_comes_after() {
@@ -87,7 +85,7 @@ async fn a_key_is_replaced_when_it_is_old_enough() {
     let mut world = World::named("rotate-interval").brief_logs().start().await;
     world.apply([by_interval("48h"), subscription("one", "intake", &[SUNSHINE], &events(2))]).await;
     world.all_ready().await;
-    let due = |object: &crate::support::Object| object.status()["signingSecret"]["nextRotationTime"].is_string();
+    let due = |object: &Object| object.status()["signingSecret"]["nextRotationTime"].is_string();
     let object = world.wait("WebhookEndpoint", "intake", "due some time", due).await;
     let signing = &object.status()["signingSecret"];
     let wait = time(&signing["nextRotationTime"]).duration_since(time(&signing["lastRotationTime"])).as_hours();
@@ -106,7 +104,7 @@ async fn a_key_is_replaced_when_it_is_old_enough() {
     tamper(&mut world, "intake", json!({"signingSecret": {"lastRotationTime": ago(96), "nextRotationTime": ago(48)}}))
         .await;
     world.start_operator();
-    let replaced = |object: &crate::support::Object| {
+    let replaced = |object: &Object| {
         let last = time(&object.status()["signingSecret"]["lastRotationTime"]);
         let fresh = Timestamp::now().duration_since(last) < SignedDuration::from_mins(10);
         object.is_ready() && phase(object).is_empty() && fresh && due(object)
@@ -137,7 +135,7 @@ async fn without_bookkeeping_nothing_is_replaced() {
     )
     .await;
     world.start_operator();
-    let said = |object: &crate::support::Object| object.said("RotationOverdue") == "True/BookkeepingLost";
+    let said = |object: &Object| object.said("RotationOverdue") == "True/BookkeepingLost";
     let object = world.wait("WebhookEndpoint", "intake", "says so", said).await;
     assert_eq!(object.condition("Ready")["status"], "True", "{}", object.status());
     assert!(object.message("RotationOverdue").contains("requestId"), "{}", object.message("RotationOverdue"));
@@ -171,9 +169,8 @@ async fn a_lost_status_in_the_middle_resumes() {
     world.record_anew().await;
     world.apply([intake("1s")]).await;
     world.start_operator();
-    let done = |object: &crate::support::Object| {
-        object.is_ready() && phase(object).is_empty() && object.status()["remoteId"].is_string()
-    };
+    let done =
+        |object: &Object| object.is_ready() && phase(object).is_empty() && object.status()["remoteId"].is_string();
     world.wait("WebhookEndpoint", "intake", "at the end", done).await;
     world
         .until("one endpoint", |world| {
@@ -192,27 +189,28 @@ async fn a_lost_status_in_the_middle_resumes() {
 /// Not while it is switched off at the provider: first that is put right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn not_while_it_is_switched_off_remotely() {
-    let world = World::named("rotate-off-remotely")
-        .brief_logs()
-        .timing(|timing| timing.plan.reactivation = [Duration::from_secs(3600); 4])
-        .start()
-        .await;
-    let never = |request: &str| {
-        let mut object = rotating("intake", "0s", "1s", request);
-        object["spec"]["reactivation"] = json!("Never");
-        object
-    };
-    world.apply([never("")]).await;
+    let mut world = World::named("rotate-off-remotely").brief_logs().start().await;
+    let mut intake = by_interval("48h");
+    intake["spec"]["reactivation"] = json!("Never");
+    world.apply([intake]).await;
     world.all_ready().await;
     let (remote, mark) = (world.remote_of("intake"), world.provider.mark());
     world.provider.edit().deactivate(remote.id);
     world.says("WebhookEndpoint", "intake", "False/SwitchedOffRemotely").await;
-    world.apply([never("one")]).await;
-    world.says("WebhookEndpoint", "intake", "False/SwitchedOffRemotely").await;
+    world.stop_operator().await;
+    tamper(&mut world, "intake", json!({"signingSecret": {"lastRotationTime": ago(96), "nextRotationTime": ago(48)}}))
+        .await;
+    world.start_operator();
+    let said = |object: &Object| object.said("RotationOverdue") == "True/SwitchedOffRemotely";
+    world.wait("WebhookEndpoint", "intake", "says so", said).await;
     world.rounds(2).await;
     world.assert_writes(mark, []);
     world.provider.edit().set_endpoint_active(remote.id, true).unwrap();
-    rotated(&world, "intake", "one").await;
+    let rotated = |object: &Object| {
+        object.is_ready() && phase(object).is_empty() && object.status()["remoteId"] != remote.id.to_string().as_str()
+    };
+    let object = world.wait("WebhookEndpoint", "intake", "rotated", rotated).await;
+    assert_eq!(object.said("RotationOverdue"), "-/-");
     assert_one(&world, "intake").await;
     world.finish().await;
 }
