@@ -136,7 +136,7 @@ impl Publisher {
     async fn write(&self, object: &ObjectReference, note: &Note) -> kube::Result<()> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), object.namespace.as_deref().unwrap_or_default());
         let text = shortened(&note.text);
-        // The API server lets nobody change the note of an Event: another text is another Event.
+        // The text too: the API server lets nobody change the note of an Event, and refuses a repeat that would.
         let key = Key::of((&object.uid, note.warning, note.reason, note.action, &text));
         let now = jiff::Timestamp::now();
         let known = lock(&self.seen).repeats(key, Instant::now());
