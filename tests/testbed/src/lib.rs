@@ -4,3 +4,4 @@
 pub mod control_plane;
 pub mod kube_proxy;
 pub mod nexhealth;
+pub mod volume;

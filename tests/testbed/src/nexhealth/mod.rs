@@ -25,6 +25,7 @@ pub(crate) mod server;
 mod service;
 pub mod sign;
 mod simulator;
+mod steady;
 mod switches;
 mod version;
 mod world;
@@ -39,6 +40,7 @@ pub use model::{ApiKey, Endpoint, Institution, Location, Mode, Row, SyncSource, 
 pub use portal::Portal;
 pub use receiver::{Received, Receiver};
 pub use simulator::{Faults, Simulator};
+pub use steady::{Account, Happened, Steady, verifying};
 pub use switches::{
     Deactivation, DeleteWithRows, DeliveryErrors, Duplicates, EventTime, ExpClaim, IgnoredNote, LostInstitution,
     PairCheck, RateLimit, SecretOnList, Switches, V2,

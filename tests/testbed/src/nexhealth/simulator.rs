@@ -101,6 +101,11 @@ impl Simulator {
         Ok(Self { core, address, front: Mutex::new(Some(front)) })
     }
 
+    /// What it shares with its own parts.
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// `http://127.0.0.1:port`, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
