@@ -25,6 +25,7 @@ mod lifecycle;
 mod monitor;
 mod outage;
 mod receivers;
+mod rotation;
 mod secrets;
 mod support;
 mod worlds;

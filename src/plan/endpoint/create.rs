@@ -1,5 +1,7 @@
 //! rules.md *Create*, from no id to an id; also for the second endpoint of a rotation.
 
+use jiff::SignedDuration;
+
 use super::adopt;
 use super::correct::difference;
 use super::draft::Draft;
@@ -11,7 +13,7 @@ use crate::plan::condition::Report;
 use crate::plan::create::{self, Intent};
 use crate::plan::rotation::{self, MAX_UNREADABLE, Publish};
 use crate::plan::{Note, Refusal, elapsed, target, wire_time};
-use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId};
+use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteEndpoint, RemoteId, canonical_url};
 use crate::signing::SecretText;
 
 /// What an endpoint is made for.
@@ -130,14 +132,21 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         }
     }
     let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
-    if asked != Some(&input.object.spec.target_url) {
-        // What an intent with another URL may still make is remembered as ours.
+    // A POST needs an intent that this very process has acknowledged: a write of it fails if the object has moved on, and
+    // the one who wrote the intent that is there may have finished it meanwhile.
+    if asked != Some(&input.object.spec.target_url) || !input.memory.intent_is_mine {
+        // What the intent before may still make is remembered as ours.
+        let before = pending.as_ref().map(|pending| pending.since.0);
         if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
-            draft.status.last_create = Some(ended(input, pending, true));
+            draft.status.last_create = Some(ended(input, pending, last));
         }
         let last = draft.status.last_create.as_ref();
         let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
-        draft.status.pending_create = Some(intent(input, seen_remote_ids));
+        let mut own = intent(input, seen_remote_ids);
+        // Never the same as before, or nothing would be written.
+        let later = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
+        own.since.0 = later.map_or(own.since.0, |later| later.max(own.since.0));
+        draft.status.pending_create = Some(own);
         return purpose.acknowledge(draft, "creating the remote endpoint");
     }
     let spec = &input.object.spec;
@@ -163,10 +172,7 @@ fn take_second(input: &EndpointInput<'_>, mut draft: Draft<'_>, id: &RemoteId, s
         draft.status.removing.push(id.as_str().to_owned());
         return state.acknowledge(draft);
     }
-    let lost = may_be_lost(input);
-    if let Some(pending) = draft.status.pending_create.take() {
-        draft.status.last_create = Some(ended(input, pending, lost));
-    }
+    close(input, &mut draft);
     rotation::prepared(draft, id, state)
 }
 
@@ -196,11 +202,7 @@ pub(super) fn take(
     if !published(&input.secret, key) {
         return draft.step(EndpointStep::PublishSecret(Publish::only(id)));
     }
-    let lost = may_be_lost(input);
-    let pending = draft.status.pending_create.take();
-    if let Some(pending) = pending {
-        draft.status.last_create = Some(ended(input, pending, lost));
-    }
+    close(input, &mut draft);
     draft.status.remote_id = Some(id.as_str().to_owned());
     let shown = target::shown(&endpoint.target_url);
     draft.notes.push(match right {
@@ -233,10 +235,7 @@ fn resume(input: &EndpointInput<'_>, mut draft: Draft<'_>, from: &RemoteEndpoint
             format!("take over remote endpoints {} and {}, and go on with the rotation of their key", from.id, to.id);
         return draft.would([line]);
     }
-    let lost = may_be_lost(input);
-    if let Some(pending) = draft.status.pending_create.take() {
-        draft.status.last_create = Some(ended(input, pending, lost));
-    }
+    close(input, &mut draft);
     draft.status.remote_id = Some(from.id.as_str().to_owned());
     rotation::record_request(input, &mut draft);
     rotation::resumed(input, &mut draft, from, to);
@@ -249,10 +248,30 @@ pub(super) fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) ->
     PendingCreate { since: wire_time(input.now), target_url, seen_remote_ids }
 }
 
-/// An intent that is over.
-fn ended(input: &EndpointInput<'_>, pending: PendingCreate, outstanding: bool) -> LastCreate {
+/// The present intent has done what it was for. What one before it may still make is not forgotten for that.
+fn close(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    let Some(pending) = draft.status.pending_create.take() else { return };
+    let last = draft.status.last_create.take().filter(|last| last.outstanding);
+    draft.status.last_create = Some(match last {
+        last if may_be_lost(input) => ended(input, pending, last),
+        Some(last) => last,
+        None => LastCreate { outstanding: false, ..ended(input, pending, None) },
+    });
+}
+
+/// An intent that is over and may have lost a POST, joined with the one before it, which may as well.
+fn ended(input: &EndpointInput<'_>, pending: PendingCreate, before: Option<LastCreate>) -> LastCreate {
     let PendingCreate { since, target_url, seen_remote_ids } = pending;
-    LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding }
+    let mut ended = LastCreate { since, until: wire_time(input.now), target_url, seen_remote_ids, outstanding: true };
+    let url = |last: &LastCreate| canonical_url(last.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
+    if let Some(before) = before.filter(|before| before.outstanding && url(before) == url(&ended)) {
+        ended.since = before.since.min(ended.since);
+        let earlier = before.seen_remote_ids.into_iter().filter(|id| !ended.seen_remote_ids.contains(id));
+        let earlier: Vec<String> = earlier.collect();
+        ended.seen_remote_ids.extend(earlier);
+        ended.seen_remote_ids.truncate(create::SEEN_LIMIT);
+    }
+    ended
 }
 
 /// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.

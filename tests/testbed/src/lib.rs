@@ -7,3 +7,4 @@ pub mod insighthealth;
 pub mod kube_proxy;
 pub mod nexhealth;
 pub mod sim;
+pub mod volume;

@@ -20,6 +20,7 @@ mod receiver;
 mod routes;
 pub mod sign;
 mod simulator;
+mod steady;
 mod switches;
 mod version;
 mod world;
@@ -33,6 +34,7 @@ pub use model::{ApiKey, Endpoint, Institution, Location, Mode, Row, SyncSource, 
 pub use portal::Portal;
 pub use receiver::{Received, Receiver};
 pub use simulator::Simulator;
+pub use steady::{Account, Happened, Steady, verifying};
 pub use switches::{
     Deactivation, DeleteWithRows, DeliveryErrors, Duplicates, EventTime, ExpClaim, IgnoredNote, LostInstitution,
     PairCheck, SecretOnList, Switches, V2,

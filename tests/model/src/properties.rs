@@ -1,0 +1,90 @@
+//! The invariants of architecture.md that can be seen in one state, and what it means that a world is at rest.
+
+use crate::actions::is_refused;
+use crate::world::{DECLARED, World};
+
+/// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
+pub const ALL: &[(&str, &str)] = &[
+    ("no gap", "no write of ours takes the last live subscription of a declared pair"),
+    (
+        "no twin",
+        "at most one endpoint of ours, two during a rotation, and one more for each lost answer to a create, crash during it, or change of leader",
+    ),
+    ("no trespass", "nothing that we did not make is changed or deleted, and no such id is held"),
+    ("key first", "no subscription is made on an endpoint whose key is not in the Secret"),
+    ("no refusal", "while a rotation runs, and unless somebody does harm, the receiver can verify every delivery"),
+    ("no loss", "a delivery that was refused is accepted before its retries end and its endpoint goes"),
+    ("two endpoints", "toRemoteId is never fromRemoteId"),
+    (
+        "no brick, no orphan",
+        "without further faults every state comes to rest: one endpoint as declared, each declared pair on it once, its key in the Secret, Ready; or, once the object has gone, nothing",
+    ),
+];
+
+/// What is wrong with a state.
+pub fn wrong(world: &World) -> Option<&'static str> {
+    if world.broken.is_some() {
+        return world.broken;
+    }
+    let status = world.object.as_ref().and_then(|object| object.status.as_ref());
+    let rotation = status.and_then(|status| status.rotation.as_ref());
+    let rotates = rotation.is_some_and(|rotation| rotation.phase.is_some());
+    let ours = world.eps.iter().filter(|ep| ep.mine).count();
+    if ours > 1 + usize::from(rotates) + usize::from(world.excuses) {
+        return Some("more endpoints of ours than lost answers explain");
+    }
+    if let Some(status) = status {
+        let foreign = |id: u8| world.ep(id).is_some_and(|ep| !ep.mine);
+        if foreign(status.remote) || status.removing.iter().any(|id| foreign(*id)) {
+            return Some("the object holds somebody else's endpoint");
+        }
+    }
+    if rotation.is_some_and(|rotation| rotation.from != 0 && rotation.from == rotation.to) {
+        return Some("a rotation to the endpoint that it comes from");
+    }
+    let calm = !world.harmed && world.object.as_ref().is_some_and(|object| !object.leaked && !object.deleting);
+    // The first deliveries of the first endpoint may come before its key was loaded.
+    if calm && rotates && world.receiver.current != 0 && world.eps.iter().any(|ep| is_refused(world, ep)) {
+        return Some("the receiver refuses deliveries during a rotation although nobody has done harm");
+    }
+    None
+}
+
+/// What is wrong with a world that has come to rest.
+pub fn unsettled(world: &World) -> Option<&'static str> {
+    let mut ours = world.eps.iter().filter(|ep| ep.mine);
+    let Some(object) = &world.object else {
+        return ours.next().map(|_| "the object has gone and an endpoint of it has not").filter(|_| !world.orphaned);
+    };
+    if object.deleting {
+        return Some("the object does not go");
+    }
+    let Some(status) = &object.status else { return Some("no status") };
+    if object.suspend {
+        return None;
+    }
+    let taken = world.eps.iter().any(|ep| !ep.mine && ep.url == object.url);
+    if taken && status.remote == 0 {
+        // A person has to decide, and is told.
+        let told = status.stalled && ours.next().is_none();
+        return if told { None } else { Some("a stranger has the URL, and nobody is told") };
+    }
+    let (Some(ep), None) = (ours.next(), ours.next()) else { return Some("not exactly one endpoint of ours") };
+    if ep.id != status.remote {
+        return Some("the object holds another endpoint");
+    }
+    if (ep.url, ep.active) != (object.url, object.active) {
+        return Some("the endpoint is not as declared");
+    }
+    if (0..DECLARED).any(|pair| ep.rows.iter().filter(|row| row.pair == pair).count() != 1) {
+        return Some("a declared pair is not subscribed exactly once");
+    }
+    match &world.secret {
+        Some(secret) if secret.current == ep.id && secret.previous == 0 => {}
+        _ => return Some("the Secret does not hold just the endpoint's key"),
+    }
+    if !status.removing.is_empty() || status.rotation.as_ref().is_some_and(|rotation| rotation.phase.is_some()) {
+        return Some("something is still under way");
+    }
+    (!status.ready).then_some("the object is not Ready")
+}

@@ -1,0 +1,434 @@
+//! The world of the model: a provider, one object and its Secret, one or two operator processes, a receiver.
+//!
+//! Everything is small and plain, so that a state can be copied, compared and hashed. What the plans decide is decided by
+//! the operator's own code, see [`crate::adapter`].
+
+use crate::time::{Time, Timed};
+
+/// A remote endpoint; ids count up, and 0 is none. The key of an endpoint has its number.
+pub type Id = u8;
+/// A key: the number of its endpoint, 0 for none, [`GARBAGE`] for what somebody else has written.
+pub type Key = u8;
+/// Not the key of any endpoint.
+pub const GARBAGE: Key = 99;
+/// A pair (practice, event). Those below [`DECLARED`] are declared, the others are somebody else's.
+pub type Pair = u8;
+/// How many pairs are declared.
+pub const DECLARED: Pair = 2;
+/// A pair that no object declares.
+pub const FOREIGN: Pair = 9;
+/// A target URL, by number.
+pub type Url = u8;
+
+/// A remote subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row {
+    pub id: u8,
+    pub pair: Pair,
+}
+
+/// A remote endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ep {
+    pub id: Id,
+    pub url: Url,
+    pub active: bool,
+    pub made: Time,
+    /// Whether a POST of ours made it. The operator cannot see this; the properties can.
+    pub mine: bool,
+    pub rows: Vec<Row>,
+}
+
+/// A write at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Write {
+    Create { url: Url, active: bool },
+    Patch { id: Id, url: Option<Url>, active: Option<bool> },
+    Delete(Id),
+    CreateRow { on: Id, pair: Pair },
+    MoveRow { row: u8, from: Id, to: Id },
+    DeleteRow { row: u8, on: Id },
+}
+
+/// A write that was sent and has not taken effect, and whose sender does not know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Late {
+    pub write: Write,
+    pub sent: Time,
+}
+
+/// An intent to create.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Intent {
+    pub since: Time,
+    /// When its id became known; absent while it is open.
+    pub until: Option<Time>,
+    pub url: Option<Url>,
+    pub seen: Vec<Id>,
+    pub outstanding: bool,
+}
+
+/// Phases of a rotation, in the order of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    Preparing,
+    Publishing,
+    Switching,
+    Draining,
+    Retiring,
+}
+
+/// `status.rotation`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    pub phase: Option<Phase>,
+    pub request: Option<u8>,
+    pub handled: Option<u8>,
+    pub from: Id,
+    pub to: Id,
+    pub from_url: Option<Url>,
+    pub started: Option<Time>,
+    pub published: Option<Time>,
+    pub switched: Option<Time>,
+}
+
+/// What the `Active` condition says, as far as plans read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Said {
+    /// 0 Delivering, 1 AsDeclared, 2 SwitchedOffRemotely.
+    pub what: u8,
+    pub generation: u8,
+    /// Since when, where that matters.
+    pub since: Option<Time>,
+}
+
+/// The status of the object, as far as plans read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Status {
+    pub generation: u8,
+    /// Whether `Ready` is true.
+    pub ready: bool,
+    /// Whether `Stalled` is true.
+    pub stalled: bool,
+    pub active: Option<Said>,
+    pub remote: Id,
+    pub pending: Option<Intent>,
+    pub last: Option<Intent>,
+    pub removing: Vec<Id>,
+    pub rotation: Option<Rotation>,
+    /// Fingerprint of `current`, and when it was last replaced.
+    pub signing: Option<(Key, Option<Time>)>,
+    pub reactivated: Option<(u8, Time)>,
+}
+
+/// The object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    pub finalizer: bool,
+    pub deleting: bool,
+    pub generation: u8,
+    pub url: Url,
+    pub active: bool,
+    pub orphan: bool,
+    pub suspend: bool,
+    /// `requestId`; 0 is the empty one.
+    pub request: u8,
+    /// `overlap: 0s`.
+    pub leaked: bool,
+    pub status: Option<Status>,
+}
+
+/// The Secret. It is always ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Secret {
+    pub current: Key,
+    pub previous: Key,
+    pub rotated: Option<Time>,
+    pub owned: bool,
+}
+
+/// A moment of a process's own clock; only the order matters.
+pub type Seq = u8;
+
+/// An endpoint as a process knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    pub id: Id,
+    pub url: Url,
+    pub active: bool,
+    pub made: Time,
+    /// Whether this process saw the 201.
+    pub created: bool,
+    /// Start of the last good list of its rows.
+    pub listed: Option<Seq>,
+    /// Our last write to its rows, or since when they are in doubt.
+    pub written: Seq,
+    /// Whether nothing has called the rows into question since they were listed.
+    pub fresh: bool,
+    pub rows: Vec<Row>,
+}
+
+/// Good lists in a row that lack an id; more than two count as two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gone {
+    pub id: Id,
+    pub first: Time,
+    pub last: Time,
+    pub lists: u8,
+}
+
+/// A POST whose answer was lost: not again before a list that started at `look` or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Doubt {
+    /// The URL; or the pair of a row.
+    pub what: u8,
+    pub look: Time,
+}
+
+/// What a process knows of the provider: `provider::mirror` with lists that take no time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mirror {
+    pub clock: Seq,
+    /// Start of the last good endpoint list.
+    pub listed: Option<(Seq, Time)>,
+    pub known: Vec<Known>,
+    pub gone: Vec<Gone>,
+    pub doubts: Vec<Doubt>,
+    pub row_doubts: Vec<Doubt>,
+}
+
+/// What a process remembers besides: `EndpointMind`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mind {
+    pub intent_is_mine: bool,
+    pub intent: Option<Seq>,
+    pub made: Id,
+    pub lost_post: Option<Time>,
+    pub reactivated: Option<Time>,
+    pub deleted: Vec<(Id, Seq)>,
+    pub generation: u8,
+}
+
+/// What a process last read of something, and whether that is old.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Read<T> {
+    /// What the API server has.
+    Fresh,
+    /// This, which is not what the API server has any more.
+    Old(T),
+}
+
+/// An operator process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Proc {
+    pub started: Time,
+    /// Since when another process leads.
+    pub deposed: Option<Time>,
+    /// Deposed between the fence and the write that it had planned: that one it can still send, and no other
+    /// (rules.md *Leader*).
+    pub armed: bool,
+    pub object: Read<Object>,
+    pub secret: Read<Option<Secret>>,
+    pub mind: Mind,
+    pub mirror: Mirror,
+}
+
+/// What the receiver has loaded of the Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Receiver {
+    pub current: Key,
+    pub previous: Key,
+    /// Since when the Secret has held something else.
+    pub stale: Option<Time>,
+}
+
+/// The one delivery whose fate is followed: it was refused once. Which one that is, is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    pub by: Id,
+    pub since: Time,
+}
+
+/// How much may still go wrong, or be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    /// Of all faults together.
+    pub faults: u8,
+    pub crashes: u8,
+    pub lost: u8,
+    /// Answers of the API server that are lost after the write.
+    pub kube: u8,
+    pub takeovers: u8,
+    pub harm: u8,
+    pub edits: u8,
+    pub deliveries: u8,
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub now: Time,
+    pub next_id: Id,
+    pub next_row: u8,
+    pub eps: Vec<Ep>,
+    pub late: Vec<Late>,
+    pub object: Option<Object>,
+    pub secret: Option<Secret>,
+    pub procs: Vec<Proc>,
+    pub receiver: Receiver,
+    pub delivery: Option<Delivery>,
+    pub left: Budget,
+    /// Somebody has done harm at the provider or to the Secret.
+    pub harmed: bool,
+    /// The object went under `deletionPolicy: Orphan`.
+    pub orphaned: bool,
+    /// Lost answers, crashes and changes of leader so far: each may have left one endpoint too many.
+    pub excuses: u8,
+    /// What has gone wrong.
+    pub broken: Option<&'static str>,
+}
+
+macro_rules! timed {
+    ($type:ty: $($field:ident),+) => {
+        impl Timed for $type {
+            fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
+                $(self.$field.times(see);)+
+            }
+        }
+    };
+}
+
+timed!(Ep: made);
+timed!(Late: sent);
+timed!(Intent: since, until);
+timed!(Rotation: started, published, switched);
+timed!(Said: since);
+timed!(Object: status);
+timed!(Secret: rotated);
+timed!(Known: made);
+timed!(Gone: first, last);
+timed!(Doubt: look);
+timed!(Mind: lost_post, reactivated);
+timed!(Receiver: stale);
+timed!(Delivery: since);
+timed!(Proc: started, deposed, object, secret, mind, mirror);
+timed!(World: now, eps, late, object, secret, procs, receiver, delivery);
+
+impl Timed for Status {
+    fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
+        self.active.times(see);
+        self.pending.times(see);
+        self.last.times(see);
+        self.rotation.times(see);
+        if let Some((_, Some(at))) = &mut self.signing {
+            see(at);
+        }
+        if let Some((_, at)) = &mut self.reactivated {
+            see(at);
+        }
+    }
+}
+
+impl Timed for Mirror {
+    fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
+        if let Some((_, at)) = &mut self.listed {
+            see(at);
+        }
+        self.known.times(see);
+        self.gone.times(see);
+        self.doubts.times(see);
+        self.row_doubts.times(see);
+    }
+}
+
+impl<T: Timed> Timed for Read<T> {
+    fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
+        if let Self::Old(old) = self {
+            old.times(see);
+        }
+    }
+}
+
+impl Proc {
+    /// A process that has just started and knows nothing.
+    pub fn new(started: Time) -> Self {
+        Self {
+            started,
+            deposed: None,
+            armed: false,
+            object: Read::Fresh,
+            secret: Read::Fresh,
+            mind: Mind::default(),
+            mirror: Mirror::default(),
+        }
+    }
+
+    /// Numbers the moments of its clock anew, from 1.
+    fn rank(&mut self) {
+        let mut all: Vec<Seq> = Vec::with_capacity(8);
+        self.moments(&mut |seq| all.push(*seq));
+        all.sort_unstable();
+        all.dedup();
+        self.moments(&mut |seq| *seq = all.binary_search(seq).map_or(0, |place| place as Seq + 1));
+        self.mirror.clock = all.len() as Seq + 1;
+    }
+
+    fn moments(&mut self, see: &mut dyn FnMut(&mut Seq)) {
+        if let Some((seq, _)) = &mut self.mirror.listed {
+            see(seq);
+        }
+        for known in &mut self.mirror.known {
+            known.listed.iter_mut().for_each(&mut *see);
+            see(&mut known.written);
+        }
+        self.mind.intent.iter_mut().for_each(&mut *see);
+        self.mind.deleted.iter_mut().for_each(|(_, seq)| see(seq));
+    }
+}
+
+impl World {
+    /// Brings a state into the one form in which it is stored.
+    pub fn normalise(&mut self) {
+        self.late.sort();
+        for proc in &mut self.procs {
+            proc.mirror.known.sort_by_key(|known| known.id);
+            proc.mirror.gone.sort();
+            proc.mirror.doubts.sort();
+            proc.mirror.row_doubts.sort();
+            proc.mind.deleted.sort_unstable();
+            proc.rank();
+        }
+        crate::time::normalise(self);
+    }
+
+    /// The remote endpoint of an id.
+    pub fn ep(&self, id: Id) -> Option<&Ep> {
+        self.eps.iter().find(|ep| ep.id == id)
+    }
+
+    /// Whether a pair is delivered by something.
+    pub fn is_covered(&self, pair: Pair) -> bool {
+        self.eps.iter().any(|ep| ep.active && ep.rows.iter().any(|row| row.pair == pair))
+    }
+
+    /// What a process takes for the object.
+    pub fn object_of(&self, proc: usize) -> Option<&Object> {
+        match &self.procs[proc].object {
+            Read::Fresh => self.object.as_ref(),
+            Read::Old(old) => Some(old),
+        }
+    }
+
+    /// What a process takes for the Secret.
+    pub fn secret_of(&self, proc: usize) -> Option<&Secret> {
+        match &self.procs[proc].secret {
+            Read::Fresh => self.secret.as_ref(),
+            Read::Old(old) => old.as_ref(),
+        }
+    }
+
+    /// Notes that something is broken; the first counts.
+    pub fn breaks(&mut self, what: &'static str) {
+        self.broken.get_or_insert(what);
+    }
+}
