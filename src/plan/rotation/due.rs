@@ -195,7 +195,7 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
     if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
         let id = &leaving.row.id;
         let message = format!(
-            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay published and its events arrive",
+            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then it stays where it is, and its events arrive",
             stuck.refusal().status
         );
         return Some((Reason::MoveRefused, message));

@@ -138,7 +138,7 @@ fn publishing<'a>(
         vanished_former(input, &mut draft);
     }
     rotation(&mut draft).phase = Some(RotationPhase::Switching);
-    let text = format!("both keys are published; moving subscriptions to remote endpoint {}", to.id);
+    let text = format!("its key is published; moving subscriptions to remote endpoint {}", to.id);
     draft.notes.push(Note::normal("RotationSwitching", "Rotate", text));
     state.acknowledge(draft)
 }
