@@ -113,8 +113,10 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
     }
     if let Some(refusal) = refused {
         return match purpose {
-            Purpose::First => draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing))),
-            Purpose::Rotation(state) => rotation::duplicate_refused(draft, refusal.status, state),
+            Purpose::Rotation(state) if rotation::means_duplicate(refusal.status) => {
+                rotation::duplicate_refused(draft, refusal.status, state)
+            }
+            purpose => purpose.rest(draft, rejected(refusal), Some(refusal.left(input.now, input.timing))),
         };
     }
     if let Some(look_after) = remote.uncertain {

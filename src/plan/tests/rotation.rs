@@ -347,3 +347,15 @@ fn a_lost_key_that_cannot_be_replaced_waits_for_another_url_and_does_not_ask_aga
     assert_eq!((walk.phase(), walk.keys(), walk.remotes.len()), (None, (Some("8".into()), None), 1));
     assert_eq!((walk.said("Ready"), walk.said("Stalled")), ("True/InSync".into(), "absent".into()));
 }
+
+#[test]
+fn a_refusal_that_is_not_about_the_url_is_tried_again() {
+    let mut walk = requested();
+    walk.post_refused = Some(403);
+    walk.run();
+    assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Preparing), "True/Rejected".into()));
+    assert_eq!(walk.said("Ready"), "True/InSync");
+    walk.post_refused = None;
+    walk.until(Some(Draining));
+    assert_eq!(walk.said("RotationOverdue"), "absent");
+}
