@@ -1,7 +1,7 @@
 //! What is searched: where it begins, what may go wrong, and how often.
 
 use crate::time::Time;
-use crate::world::{Budget, Object, Proc, Receiver, World};
+use crate::world::{Budget, Object, Proc, Receiver, Setup, World};
 
 /// What somebody may do behind the operator's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Edit {
 pub struct Scenario {
     /// What it is called in reports.
     pub name: &'static str,
+    /// What stays the same.
+    pub setup: Setup,
     /// How much may happen.
     pub budget: Budget,
     /// Which harm.
@@ -72,6 +74,7 @@ impl Scenario {
             status: None,
         };
         World {
+            setup: self.setup,
             now: Time(0),
             next_id: 1,
             next_row: 1,
@@ -86,6 +89,7 @@ impl Scenario {
             harmed: false,
             orphaned: false,
             excuses: 0,
+            published: 0,
             broken: None,
         }
     }
@@ -95,24 +99,27 @@ impl Scenario {
 pub fn all(large: bool) -> Vec<Scenario> {
     let more = u8::from(large);
     let none = Budget::default();
+    let early = Setup { pairs: 1, late_receiver: false };
+    let late = Setup { pairs: 1, late_receiver: true };
     vec![
         Scenario {
             name: "create: crashes, lost answers, a change of leader",
-            budget: Budget {
-                faults: 2 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, deliveries: 1, ..none
-            },
+            setup: early,
+            budget: Budget { faults: 2 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, slow: 1, ..none },
             harms: vec![],
             edits: vec![],
         },
         Scenario {
             name: "create, then deletion at any moment",
-            budget: Budget { faults: 1 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, edits: 1, ..none },
+            setup: early,
+            budget: Budget { faults: 1 + more, crashes: 1, lost: 1, kube: 1, takeovers: 1, slow: 1, edits: 1, ..none },
             harms: vec![],
             edits: vec![Edit::Delete],
         },
         Scenario {
             name: "harm at the provider and to the Secret",
-            budget: Budget { faults: 1 + more, crashes: 1, lost: 1, kube: 1, takeovers: 1, harm: 1 + more, deliveries: 1, ..none },
+            setup: late,
+            budget: Budget { faults: 1 + more, crashes: 1, lost: 1, kube: 1, harm: 1 + more, deliveries: 1, ..none },
             harms: vec![
                 Harm::DeleteEndpoint,
                 Harm::SwitchOff,
@@ -127,9 +134,17 @@ pub fn all(large: bool) -> Vec<Scenario> {
         },
         Scenario {
             name: "edits of URL and switch, deletion, Orphan",
-            budget: Budget { faults: 1, crashes: 1, lost: 1, kube: 1, takeovers: 1, edits: 2, ..none },
+            setup: early,
+            budget: Budget { faults: 1, crashes: 1, lost: 1, kube: 1, edits: 2, ..none },
             harms: vec![],
             edits: vec![Edit::Url, Edit::Switch, Edit::Delete, Edit::Orphan],
+        },
+        Scenario {
+            name: "rotation: crashes, lost answers, a change of leader",
+            setup: late,
+            budget: Budget { faults: 1 + more, crashes: 1 + more, lost: 1 + more, kube: 1, takeovers: 1, edits: 1, deliveries: 1, ..none },
+            harms: vec![],
+            edits: vec![Edit::Rotate],
         },
     ]
 }
