@@ -317,7 +317,8 @@ fn do_harm(world: &World, harm: Harm, see: &mut dyn FnMut(Action, World)) {
     }
 }
 
-fn edited(world: &World, edit: Edit) -> Option<Option<Object>> {
+/// The object after an edit; `Some(None)`: it has gone. `None`: the edit is not possible.
+pub fn edited(world: &World, edit: Edit) -> Option<Option<Object>> {
     let mut object = world.object.clone().filter(|object| !object.deleting)?;
     match edit {
         Edit::Delete if !object.finalizer => return Some(None),
