@@ -20,7 +20,7 @@ DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_dir
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## show it working, against a real API server and a simulated provider (SCENE=crash|adopt|monitor: another scene; KEEP=1: leave it running)
+demo: ## show it working, against a real API server and a simulated provider (SCENE=crash|adopt|monitor|rotation: another scene; KEEP=1: leave it running)
 	$(CARGO) build --locked --workspace --bins
 	@exec "$(DEMO)"
 

@@ -17,7 +17,7 @@
 //! | [`plan`] | what must be done: no clock, no client, no randomness | `api`, `provider::model` |
 //! | [`provider`] | remote APIs: one trait, the mirror of the remote side, the gate that every call passes | no Kubernetes |
 //! | [`controller`] | watches, one loop for every kind, status, Secrets, Events | all of the above |
-//! | [`signing`] | secret text that no log can show | nothing |
+//! | [`signing`] | secret text that no log can show, and how each provider signs | nothing |
 //! | [`runtime`] | leader lease, health, metrics, logs, shutdown | `provider` for its counters |
 //! | [`cli`] | arguments and subcommands | all |
 //!

@@ -266,6 +266,7 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {
         tell(context, &key, K::conditions(&latest));
         context.metrics.set_suspended(&key, K::is_suspended(context, &latest));
+        K::measure(context, &key, &latest);
     }
     match outcome {
         Ok(done) => {

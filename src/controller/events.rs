@@ -135,12 +135,14 @@ impl Publisher {
 
     async fn write(&self, object: &ObjectReference, note: &Note) -> kube::Result<()> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), object.namespace.as_deref().unwrap_or_default());
-        let (key, text) = (Key::of((&object.uid, note.warning, note.reason, note.action)), shortened(&note.text));
+        let text = shortened(&note.text);
+        // The text too: the API server lets nobody change the note of an Event, and refuses a repeat that would.
+        let key = Key::of((&object.uid, note.warning, note.reason, note.action, &text));
         let now = jiff::Timestamp::now();
         let known = lock(&self.seen).repeats(key, Instant::now());
         if let Some(known) = known {
             let series = json!({"count": known.count, "lastObservedTime": MicroTime(now)});
-            let patch = Patch::Merge(json!({"series": series, "note": text}));
+            let patch = Patch::Merge(json!({"series": series}));
             match api.patch(&known.name, &PatchParams::default(), &patch).await {
                 // It has expired meanwhile.
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}

@@ -13,13 +13,14 @@ use super::context::Context;
 use super::driver::{Done, object_key};
 use super::error::PassError;
 use super::memory::Memories;
+use super::rotation_facts::rotation_facts;
 use super::write::Writer;
 use super::{account, claims, endpoint, monitor, policy, subscription, wakes};
 use crate::api::{
     PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription,
 };
 use crate::plan::condition::Report;
-use crate::runtime::metrics;
+use crate::runtime::metrics::{self, ObjectKey};
 
 /// A kind that has a controller.
 pub trait Controlled: Kind + PartialEq {
@@ -38,6 +39,8 @@ pub trait Controlled: Kind + PartialEq {
     fn conditions(object: &Self) -> &[Condition];
     /// Whether the object is held back from writing at the provider.
     fn is_suspended(context: &Context, object: &Self) -> bool;
+    /// What metrics say of its status besides the conditions.
+    fn measure(_: &Context, _: &ObjectKey, _: &Self) {}
     /// Observe, plan, execute, report.
     fn pass(context: &Arc<Context>, object: Arc<Self>) -> impl Future<Output = Result<Done, PassError>> + Send;
     /// Writes a first status if there is none: `Ready` exists from the first pass, also when that fails.
@@ -197,6 +200,10 @@ impl Controlled for WebhookEndpoint {
 
     fn is_suspended(context: &Context, object: &Self) -> bool {
         object.spec.suspend || policy::of_endpoint(context, object).observe
+    }
+
+    fn measure(context: &Context, key: &ObjectKey, object: &Self) {
+        context.metrics.set_rotation(key, rotation_facts(object.status.as_ref()));
     }
 
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {

@@ -14,6 +14,7 @@
 //! | `write` | finalizers and status, each with the resourceVersion it was planned on |
 //! | `definition` | whether our CRDs are being removed |
 //! | `request` | the annotation that asks for a fresh look |
+//! | `rotation_facts` | what an endpoint's status tells the metrics of its rotation |
 //! | `events` | Kubernetes Events |
 //! | `claims` | which object holds which remote endpoint, which want the same URL |
 //! | `kinds` | what the driver must know of each kind, and whom its events concern |
@@ -50,6 +51,7 @@ mod policy;
 mod polls;
 mod queue;
 mod request;
+mod rotation_facts;
 mod row_calls;
 mod secrets;
 mod subscription;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::condition::{Is, Report, Verdict};
 use super::create::{self, Intent};
 use super::endpoint::{Draft, EndpointInput, EndpointPlan, EndpointStep, SecretView};
+use super::rotation::{Pair, keys};
 use super::{AccountView, Note, elapsed};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
 use crate::provider::model::RemoteId;
@@ -27,7 +28,10 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
         }
         _ if input.policy.observe => orphan(input, draft, "the account's managementPolicy is Observe", Others::Ignored),
         _ if input.policy.releasing => orphan(input, draft, RELEASED, Others::Ignored),
-        DeletionPolicy::Orphan => orphan(input, draft, "deletionPolicy: Orphan", Others::First),
+        DeletionPolicy::Orphan => match unused(input, &draft) {
+            Some(step) => draft.step(step),
+            None => orphan(input, draft, "deletionPolicy: Orphan", Others::First),
+        },
         DeletionPolicy::Delete => delete(input, draft),
     }
 }
@@ -63,13 +67,41 @@ fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>, why: &str, others: Ot
         return draft.step(EndpointStep::ReleaseSecret);
     }
     let (status, mut ids) = (&draft.status, Vec::new());
-    ids.extend(status.remote_id.iter().chain(&status.removing).cloned());
+    let other = Pair::of(status).and_then(|pair| pair.other().cloned());
+    ids.extend(status.remote_id.iter().cloned().chain(other.map(|id| id.as_str().to_owned())));
+    ids.extend(status.removing.iter().cloned());
     let text = match ids.as_slice() {
         [] => format!("no remote endpoint is known; nothing is deleted at the provider ({why})"),
         ids => format!("remote endpoint {} stays at the provider ({why})", ids.join(", ")),
     };
     draft.notes.push(Note::normal("Orphaned", "Orphan", text));
     draft.step(EndpointStep::RemoveFinalizer)
+}
+
+/// rules.md *Rotation*: Orphan in Preparing or Publishing deletes the new endpoint, which is empty and which nobody would
+/// ever use; from Switching on both stay, with both keys.
+fn unused(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<EndpointStep> {
+    let pair = Pair::of(&draft.status).filter(|pair| !pair.moves())?;
+    let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
+    let refused = input.memory.delete_refused.is_some_and(|refusal| refusal.holds(input.now, input.timing));
+    if !usable || refused {
+        return None;
+    }
+    if !input.remote.listed || (draft.status.pending_create.is_some() && !input.remote.listed_since_intent) {
+        return Some(EndpointStep::ListEndpoints);
+    }
+    let new = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref()).map(|new| new.id.clone());
+    let doomed = match (new, doomed(input, draft)) {
+        (Some(new), _) => Some(new),
+        (None, Err(need_rows)) => return Some(EndpointStep::ListRows(need_rows)),
+        (None, Ok(ids)) => ids.into_iter().find(|id| *id != pair.from),
+    };
+    if let Some(doomed) = doomed {
+        return Some(EndpointStep::Delete(doomed));
+    }
+    let both = matches!(input.secret, SecretView::Ours { owned: true, previous: Some(_), .. });
+    let back = input.remote.held.as_ref().filter(|_| both).and_then(|from| keys::back_to(input, from));
+    back.map(EndpointStep::PublishSecret)
 }
 
 fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
@@ -149,7 +181,8 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
 /// Everything of ours that is still listed: the held id, ids on their way out, and what our POSTs made.
 fn doomed(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Result<Vec<RemoteId>, RemoteId> {
     let remote = &input.remote;
-    let mut ids: Vec<RemoteId> = remote.held.iter().map(|endpoint| endpoint.id.clone()).collect();
+    let other = remote.other.iter().flat_map(|other| &other.endpoint);
+    let mut ids: Vec<RemoteId> = remote.held.iter().chain(other).map(|endpoint| endpoint.id.clone()).collect();
     ids.extend(remote.removing.iter().cloned());
     let mut intents: Vec<Intent<'_>> = draft.status.last_create.iter().map(Intent::closed).collect();
     intents.extend(draft.status.pending_create.iter().map(|pending| Intent::open(pending, input.now)));
@@ -206,8 +239,11 @@ enum Confirmed {
 /// rules.md *Absence* and *Deletion*: may the finalizer go?
 fn confirm(input: &EndpointInput<'_>) -> Confirmed {
     let Some(status) = &input.object.status else { return Confirmed::Gone };
-    if status.remote_id.is_some() && !input.remote.gone {
-        match input.remote.absence {
+    let held = status.remote_id.iter().map(|_| (input.remote.gone, input.remote.absence));
+    let other = input.remote.other.iter().map(|other| (other.gone, other.absence));
+    for (gone, absence) in held.chain(other) {
+        match absence {
+            _ if gone => {}
             None => return Confirmed::Look(EndpointStep::ListWorld),
             Some(absence) if !absence.witnessed => return Confirmed::OtherWorld,
             Some(_) => {}

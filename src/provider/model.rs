@@ -57,12 +57,13 @@ impl PartialOrd for RemoteId {
     }
 }
 
-/// Who makes the key that signs deliveries.
+/// Who makes the key that signs deliveries. It also decides how one is replaced (rules.md *Rotation*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// The provider, when the endpoint is created; it cannot be chosen.
+    /// The provider, when the endpoint is created; it cannot be chosen. So another key is another endpoint, beside the first.
     Provider,
-    /// We do, and hand it over with each registration or out of band.
+    /// We do ([`crate::signing::new_key()`]), and hand it over with each registration or out of band. Another key is in the
+    /// Secret before anything that signs with it is registered in place of what there was.
     Operator,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod labels;
 mod objects;
+mod rotation;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,6 +21,7 @@ use crate::provider::CallObserver;
 use labels::{DurationLabels, ProviderLabels, RealmLabels, ReconcileLabels, RequestLabels, WriteLabels};
 pub use labels::{Kind, ObjectKey, Outcome, Verb};
 pub use objects::Freshness;
+pub use rotation::{PhaseFacts, RotationFacts};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -128,6 +130,11 @@ impl Metrics {
         self.0.objects.set_freshness(monitor, freshness);
     }
 
+    /// When the key of an endpoint is to be replaced, and how far that is.
+    pub fn set_rotation(&self, endpoint: &ObjectKey, facts: RotationFacts) {
+        self.0.objects.set_rotation(endpoint, facts);
+    }
+
     /// Forgets everything about an object that is gone.
     pub fn remove_object(&self, object: &ObjectKey) {
         self.0.objects.remove(object);
@@ -225,6 +232,11 @@ mod tests {
         ObjectKey::new(Kind::WebhookEndpoint, "clinics", name)
     }
 
+    fn rotation(due: Option<i64>) -> RotationFacts {
+        let due = due.map(|second| jiff::Timestamp::from_second(second).unwrap());
+        RotationFacts { due, phase: Some(PhaseFacts { name: "Draining", since: due }) }
+    }
+
     #[test]
     fn a_condition_is_one_for_its_status_and_zero_for_the_others() {
         let metrics = Metrics::new();
@@ -248,9 +260,11 @@ mod tests {
         assert!(!metrics.encode().unwrap().contains("Stalled"));
         metrics.set_deletion_blocked(&endpoint("a"), Some(Instant::now()));
         metrics.set_unclaimed_endpoints(&endpoint("b"), Some(3));
+        metrics.set_rotation(&endpoint("c"), rotation(None));
         assert!(metrics.encode().unwrap().contains("deletion_blocked_seconds{kind"));
         assert!(metrics.encode().unwrap().contains("name=\"b\"} 3"));
         metrics.remove_object(&endpoint("a"));
+        metrics.set_rotation(&endpoint("c"), RotationFacts::default());
         metrics.retain_objects(|object| object.name != "b");
         assert!(!metrics.encode().unwrap().contains("clinics"));
     }
@@ -276,6 +290,8 @@ mod tests {
                 office_open: Some(false),
             }),
         );
+        // A rotation that began in the future: its age is 0 whatever the clock says.
+        metrics.set_rotation(&endpoint("intake"), rotation(Some(4_000_000_000)));
         let page = metrics.encode().unwrap();
         let live = page
             .lines()
@@ -296,6 +312,8 @@ mod tests {
             "oldest_unreconciled_seconds 3.0",
             "leader 1",
             "sync_read_age_seconds{kind=\"PracticeSyncMonitor\",namespace=\"clinics\",name=\"sunshine\",clock=\"open\"} 60.0",
+            "secret_rotation_due_timestamp_seconds{kind=\"WebhookEndpoint\",namespace=\"clinics\",name=\"intake\"} 4000000000.0",
+            "rotation_phase_seconds{kind=\"WebhookEndpoint\",namespace=\"clinics\",name=\"intake\",phase=\"Draining\"} 0.0",
             "office_open{kind=\"PracticeSyncMonitor\",namespace=\"clinics\",name=\"sunshine\"} 0.0",
         ] {
             assert!(page.contains(&format!("\nexternal_webhooks_{line}\n")), "{line} is not in\n{page}");

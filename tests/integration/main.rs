@@ -24,6 +24,8 @@ mod lease;
 mod lifecycle;
 mod monitor;
 mod outage;
+mod receivers;
+mod rotation;
 mod secrets;
 mod support;
 mod worlds;

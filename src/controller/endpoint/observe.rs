@@ -54,7 +54,12 @@ impl Pass<'_> {
             handle.is_some_and(|handle| mind.realm.upgrade().is_some_and(|realm| Arc::ptr_eq(&realm, &handle.realm)));
         if let (false, Some(handle)) = (same, handle) {
             mind.realm = Arc::downgrade(&handle.realm);
-            mind.intent = None;
+            // A POST of the present intent may have been answered in the world before, where nobody looks any more: only a
+            // list that starts now can show what it made, and what it makes later is ours too.
+            if mind.intent.is_some() {
+                mind.intent = Some(handle.realm.read(Mirror::now));
+                mind.plan.intent_is_mine = false;
+            }
             mind.deleted.clear();
             mind.plan.refused = None;
             mind.plan.made = None;

@@ -140,14 +140,21 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         }
     }
     let asked = pending.as_ref().map(|pending| pending.target_url.as_ref().unwrap_or(&input.object.spec.target_url));
-    if asked != Some(&input.object.spec.target_url) {
-        // What an intent with another URL may still make is remembered as ours.
+    // A POST needs an intent that this very process has acknowledged: a write of it fails if the object has moved on, and
+    // the one who wrote the intent that is there may have finished it meanwhile.
+    if asked != Some(&input.object.spec.target_url) || !input.memory.intent_is_mine {
+        // What the intent before may still make is remembered as ours.
         if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
             draft.status.last_create = Some(ended(input, pending, last));
         }
         let last = draft.status.last_create.as_ref();
         let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
-        draft.status.pending_create = Some(intent(input, seen_remote_ids));
+        let mut own = intent(input, seen_remote_ids);
+        // Never the same as before, or nothing would be written.
+        if let Some(before) = pending.filter(|before| *before == own) {
+            own.since.0 = before.since.0.checked_add(SignedDuration::from_secs(1)).unwrap_or(before.since.0);
+        }
+        draft.status.pending_create = Some(own);
         return purpose.acknowledge(draft, "creating the remote endpoint");
     }
     let spec = &input.object.spec;

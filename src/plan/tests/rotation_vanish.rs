@@ -184,3 +184,38 @@ fn a_rotation_that_takes_too_long_is_overdue() {
     walk.run();
     assert_eq!(walk.said("RotationOverdue"), "True/Suspended");
 }
+
+#[test]
+fn deletion_takes_both_along() {
+    for phase in [Preparing, Publishing, Switching, Draining, Retiring] {
+        let mut walk = at_phase(phase);
+        walk.endpoint.delete();
+        walk.run();
+        assert_eq!(walk.remotes.len(), 0, "{phase:?}");
+        assert_eq!(walk.endpoint.object.metadata.finalizers, None, "{phase:?}");
+    }
+}
+
+#[test]
+fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
+    for (phase, remotes, keys) in [
+        (Preparing, vec!["7"], (Some("7"), None)),
+        (Publishing, vec!["7"], (Some("7"), None)),
+        (Switching, vec!["7", "8"], (Some("8"), Some("7"))),
+        (Draining, vec!["7", "8"], (Some("8"), Some("7"))),
+        (Retiring, vec!["7", "8"], (Some("8"), Some("7"))),
+    ] {
+        let mut walk = at_phase(phase);
+        walk.endpoint.spec(json!({"deletionPolicy": "Orphan"}));
+        walk.endpoint.delete();
+        walk.run();
+        let left: Vec<&str> = walk.remotes.iter().map(|remote| remote.id.as_str()).collect();
+        assert_eq!(left, remotes, "{phase:?}");
+        let keys = (keys.0.map(str::to_owned), keys.1.map(str::to_owned));
+        assert_eq!((walk.keys(), walk.endpoint.object.metadata.finalizers.clone()), (keys, None), "{phase:?}");
+        let owned = matches!(walk.endpoint.secret, SecretView::Ours { owned: true, .. });
+        assert!(!owned, "{phase:?}: garbage collection keeps a live key");
+        let text = &walk.notes.last().unwrap().text;
+        assert!(remotes.iter().all(|id| text.contains(id)), "{text}");
+    }
+}

@@ -158,6 +158,9 @@ impl Walk {
             plan.step,
             EndpointStep::ListWorld | EndpointStep::ListEndpoints | EndpointStep::ListRows(_) | EndpointStep::Rest
         );
+        // A POST needs an intent of the same process.
+        let intends = plan.step == EndpointStep::Acknowledge && plan.status.pending_create.is_some();
+        let listed = listed || intends;
         if self.forgetful && !listed {
             self.endpoint.memory = EndpointMemory::default();
             self.endpoint.remote.leaving = None;
@@ -215,6 +218,7 @@ impl Walk {
             listed_since_intent: true,
             listed_at: Some(at(self.endpoint.now)),
             absence: held.as_ref().and_then(absence),
+            gone: held.as_ref().is_some_and(|id| get(id).is_none() && !self.proven.contains(id)),
             held: held.as_ref().and_then(get),
             same_url,
             removing_gone: removing.iter().all(|id| get(id).is_none()),
@@ -266,6 +270,15 @@ impl Walk {
                 self.notes.extend(plan.notes.iter().cloned());
             }
             EndpointStep::ListWorld | EndpointStep::ListEndpoints => {}
+            EndpointStep::ReleaseSecret => {
+                if let SecretView::Ours { owned, .. } = &mut self.endpoint.secret {
+                    *owned = false;
+                }
+            }
+            EndpointStep::RemoveFinalizer => {
+                self.notes.extend(plan.notes.iter().cloned());
+                self.endpoint.object.metadata.finalizers = None;
+            }
             EndpointStep::ListRows(id) => {
                 self.endpoint.memory.looked_before_retiring = true;
                 let pair = Pair::of(self.endpoint.object.status.as_ref().unwrap());
@@ -278,7 +291,9 @@ impl Walk {
                 remote.target_url = patch.target_url.clone().unwrap_or_else(|| remote.target_url.clone());
             }
             EndpointStep::Delete(id) => {
-                assert!(self.rows.iter().all(|row| row.endpoint != *id), "rows on {id} go with it");
+                let going = self.endpoint.object.metadata.deletion_timestamp.is_some();
+                assert!(going || self.rows.iter().all(|row| row.endpoint != *id), "rows on {id} go with it");
+                self.rows.retain(|row| row.endpoint != *id);
                 self.remotes.retain(|remote| remote.id != *id);
             }
             EndpointStep::Rows(calls) => calls.iter().for_each(|call| self.call(call)),

@@ -14,6 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::labels::ObjectKey;
+use super::rotation::{Rotation, RotationFacts};
 
 /// Every status a condition can have; all three are written out, the present one as 1, as users of other controllers'
 /// condition metrics expect.
@@ -27,6 +28,7 @@ struct Entry {
     suspended: bool,
     gap_seconds: f64,
     freshness: Option<Freshness>,
+    rotation: Option<Rotation>,
 }
 
 /// How fresh the data of a monitor's practices is.
@@ -48,6 +50,7 @@ impl Entry {
             && !self.suspended
             && self.gap_seconds <= 0.0
             && self.freshness.is_none()
+            && self.rotation.is_none()
     }
 }
 
@@ -99,6 +102,10 @@ impl Objects {
         self.change(monitor, |entry| entry.freshness = freshness);
     }
 
+    pub fn set_rotation(&self, endpoint: &ObjectKey, facts: RotationFacts) {
+        self.change(endpoint, |entry| entry.rotation = Rotation::after(entry.rotation.take(), facts));
+    }
+
     pub fn remove(&self, object: &ObjectKey) {
         self.write().remove(object);
     }
@@ -138,6 +145,17 @@ impl Objects {
                     let labels = (object.clone(), [("clock", clock)]);
                     ConstGauge::new(age).encode(family.encode_family(&labels)?)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn phases(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
+        let now = Timestamp::now();
+        for (object, entry) in self.read().iter() {
+            if let Some((phase, age)) = entry.rotation.as_ref().and_then(|rotation| rotation.phase(now)) {
+                let labels = (object.clone(), [("phase", phase)]);
+                ConstGauge::new(age).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())
@@ -183,6 +201,13 @@ impl Collector for ObjectsCollector {
         self.0.per_object(&mut encoder.encode_descriptor("office_open", help, None, gauge)?, |entry| {
             entry.freshness?.office_open.map(|open| f64::from(u8::from(open)))
         })?;
+        let help = "When the signing key of an endpoint is due to be replaced, in seconds since 1970";
+        let name = "secret_rotation_due_timestamp_seconds";
+        self.0.per_object(&mut encoder.encode_descriptor(name, help, None, gauge)?, |entry| {
+            entry.rotation.as_ref()?.due()
+        })?;
+        let help = "For how long the present phase of a rotation has been going on; absent while none runs";
+        self.0.phases(&mut encoder.encode_descriptor("rotation_phase_seconds", help, None, gauge)?)?;
         let help = "Time in which events of an endpoint could not arrive, counted when it was over";
         let counter = MetricType::Counter;
         self.0.gaps(&mut encoder.encode_descriptor("delivery_gap_seconds", help, None, counter)?)

@@ -2,6 +2,7 @@
 //! not be refused is not.
 
 mod edits;
+mod examples;
 mod monitors;
 mod refused;
 

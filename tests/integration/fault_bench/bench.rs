@@ -236,3 +236,28 @@ async fn a_fixed_hundred() {
     assert!(broken.is_empty(), "broken:\n{}", broken.join("\n"));
     assert!(runs.len() == 100 && hit >= 70, "{} runs, {hit} of them hit", runs.len());
 }
+
+/// How many kills of [`rotations_killed_at_every_call`] always run; `make faults` runs them all.
+const KILLS: usize = 24;
+
+/// A rotation under steady delivery, with the process killed at a call: before it, after it, after its answer, or with the
+/// call carried out when the next process is at work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotations_killed_at_every_call() {
+    let (mut plans, mut runs) = (Vec::new(), Vec::new());
+    for (run, targets) in learn_all(vec![(Scenario::Rotate, 1), (Scenario::Leak, 2)], 2).await {
+        let own = every(run.plan.scenario, &targets, run.plan.seed);
+        plans.extend(own.into_iter().filter(Plan::only_crashes));
+        runs.push(run);
+    }
+    let possible = plans.len();
+    runs.extend(run_all(spread(plans, number("FAULTS_KILLS", KILLS), 1), 8).await);
+    let hit = runs.iter().filter(|run| run.hits > 0).count();
+    let broken: Vec<String> = runs
+        .iter()
+        .filter(|run| !run.broken.is_empty())
+        .map(|run| format!("make faults PLAN={}: {}", run.plan, run.broken.join("; ")))
+        .collect();
+    assert!(broken.is_empty(), "broken:\n{}", broken.join("\n"));
+    assert!(hit * 10 >= (runs.len() - 2) * 9, "{hit} of {} kills struck, {possible} are possible", runs.len());
+}

@@ -15,6 +15,9 @@ pub struct Foreign {
     pub rows: Vec<Row>,
     /// Whether users delete the endpoint of ours that has foreign rows: then those go with it (rules.md *Deletion*).
     pub host_goes: bool,
+    /// Whether the endpoint of ours that has foreign rows is replaced: then they move with the others, each once or, if the
+    /// provider refuses the move, made anew before the old one goes (rules.md *Rotation*).
+    pub host_moves: bool,
 }
 
 impl Foreign {
@@ -28,10 +31,28 @@ impl Foreign {
         self.has_row(row.id) && (self.has_endpoint(row.endpoint_id) || !self.host_goes)
     }
 
+    /// Whether the row is foreign, or was made in the place of one that could not be moved.
+    fn owns(&self, row: &Row) -> bool {
+        let same = |one: &&Row| !self.has_endpoint(one.endpoint_id) && is_same_pair(one, row);
+        self.has_row(row.id)
+            || self.host_moves && !self.has_endpoint(row.endpoint_id) && self.rows.iter().any(|one| same(&one))
+    }
+
+    /// Whether a call may do this to a foreign row.
+    fn lets_move(&self, before: &Row, after: &Row) -> bool {
+        let ours = |row: &Row| !self.has_endpoint(row.endpoint_id);
+        let moved = before.endpoint_id != after.endpoint_id && before.active == after.active;
+        self.host_moves && moved && ours(before) && ours(after)
+    }
+
     /// Whether the endpoint is foreign.
     pub fn has_endpoint(&self, id: i64) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.id == id)
     }
+}
+
+fn is_same_pair(one: &Row, other: &Row) -> bool {
+    (&one.subdomain, &one.event) == (&other.subdomain, &other.event)
 }
 
 /// Practice and event.
@@ -85,13 +106,15 @@ impl History {
                 self.rows.insert(row.id, row.clone());
                 self.rows_made.extend(call.map(|call| (call, row.clone())));
             }
-            Change::RowPatched { after, .. } | Change::RowMoved { after, .. } => {
-                self.suspect(call, foreign.has_row(after.id), "changed a foreign row");
+            Change::RowPatched { before, after } | Change::RowMoved { before, after } => {
+                let wrong = foreign.has_row(after.id) && !foreign.lets_move(before, after);
+                self.suspect(call, wrong, "changed a foreign row");
                 self.rows.insert(after.id, after.clone());
             }
             Change::RowDeleted(row) => {
-                self.suspect(call, foreign.protects(row), "deleted a foreign row");
                 self.rows.remove(&row.id);
+                let replaced = foreign.host_moves && self.stands(row, foreign);
+                self.suspect(call, foreign.protects(row) && !replaced, "deleted a foreign row");
             }
             Change::InstitutionAdded(_) | Change::InstitutionRemoved(_) => {}
         }
@@ -104,9 +127,15 @@ impl History {
         }
     }
 
+    /// Whether a row of the same pair is on an endpoint of ours.
+    fn stands(&self, gone: &Row, foreign: &Foreign) -> bool {
+        let ours = |row: &&Row| self.endpoints.contains_key(&row.endpoint_id) && !foreign.has_endpoint(row.endpoint_id);
+        self.rows.values().filter(ours).any(|row| is_same_pair(row, gone) && row.active == gone.active)
+    }
+
     fn count(&mut self, at: u64, foreign: &Foreign) {
         let mut now: BTreeMap<Pair, usize> = self.live.keys().map(|pair| (pair.clone(), 0)).collect();
-        for row in self.rows.values().filter(|row| row.active && !foreign.has_row(row.id)) {
+        for row in self.rows.values().filter(|row| row.active && !foreign.owns(row)) {
             if self.endpoints.get(&row.endpoint_id).is_some_and(|endpoint| endpoint.active) {
                 *now.entry((row.subdomain.clone().unwrap_or_default(), row.event.clone())).or_default() += 1;
             }
@@ -119,10 +148,15 @@ impl History {
         }
     }
 
+    /// Whether an endpoint of ours has taken the place of another: the first that was made is gone.
+    pub fn replaced(&self) -> bool {
+        self.made.first().is_some_and(|(_, first)| !self.endpoints.contains_key(&first.id))
+    }
+
     /// What of ours there is now. Twins are told by the second part: the number of endpoints and of rows.
     pub fn now(&self, foreign: &Foreign) -> (Wanted, (usize, usize)) {
         let endpoints: Vec<&Endpoint> = self.endpoints.values().filter(|one| !foreign.has_endpoint(one.id)).collect();
-        let rows: Vec<&Row> = self.rows.values().filter(|row| !foreign.has_row(row.id)).collect();
+        let rows: Vec<&Row> = self.rows.values().filter(|row| !foreign.owns(row)).collect();
         let url =
             |row: &Row| self.endpoints.get(&row.endpoint_id).map(|one| one.target_url.clone()).unwrap_or_default();
         let wanted = Wanted {
@@ -138,7 +172,11 @@ impl History {
     /// Foreign things that are no longer as they were planted.
     pub fn harmed(&self, foreign: &Foreign) -> Vec<String> {
         let endpoints = foreign.endpoints.iter().filter(|one| self.endpoints.get(&one.id) != Some(one));
-        let rows = foreign.rows.iter().filter(|row| foreign.protects(row) && self.rows.get(&row.id) != Some(row));
+        let whole = |row: &Row| {
+            let moves = foreign.host_moves && !foreign.has_endpoint(row.endpoint_id);
+            self.rows.get(&row.id) == Some(row) || moves && self.stands(row, foreign)
+        };
+        let rows = foreign.rows.iter().filter(|row| foreign.protects(row) && !whole(row));
         let endpoints = endpoints.map(|one| format!("foreign endpoint {} is not as it was", one.id));
         endpoints.chain(rows.map(|row| format!("foreign row {} is not as it was", row.id))).collect()
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use jiff::Timestamp;
 use testbed::kube_proxy::{KubeCall, KubeFault, KubeProxy};
 use testbed::nexhealth::When::{After, Before};
 use testbed::nexhealth::{Call, Fault, HookAction, Mark, Simulator};
@@ -24,6 +25,8 @@ pub struct KubeWrite {
     pub remotes: (Vec<i64>, Vec<i64>),
     /// Now, at the provider, when the API server had carried it out; `None` if it did not.
     pub done: Option<Mark>,
+    /// The time then.
+    pub at: Option<Timestamp>,
 }
 
 /// A shot and what became of it.
@@ -233,6 +236,7 @@ impl Injector {
                 body: String::from_utf8_lossy(&call.body).into_owned(),
                 remotes,
                 done: None,
+                at: None,
             };
             state.kube.push((call.number, write));
         }
@@ -251,7 +255,7 @@ impl Injector {
             let mark = provider.mark();
             let mut state = self.state();
             if let Some((_, write)) = state.kube.iter_mut().rev().find(|(number, _)| *number == call.number) {
-                write.done = Some(mark);
+                (write.done, write.at) = (Some(mark), Some(Timestamp::now()));
             }
         }
         (self.done(Side::Kube, call.number) == Some(Moment::Sent)).then_some(KubeFault::Hang(After))

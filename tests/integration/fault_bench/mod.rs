@@ -10,4 +10,5 @@ mod plan;
 mod report;
 mod rig;
 mod scenario;
+mod signatures;
 mod troubles;

@@ -12,6 +12,7 @@ use super::history::History;
 use super::plan::Shot;
 use super::rig::Rig;
 use super::scenario::{Scenario, Wanted};
+use super::signatures;
 use crate::support::{Object, breaches, panics};
 
 /// How long before a `Retry-After` ends calls that were already on their way may still arrive.
@@ -50,6 +51,9 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
                     let said = (object.said("Ready"), object.message("Ready"));
                     return Some(format!("{} {} is {}: {said:?}", object.kind, object.name(), kstatus(object)));
                 }
+                if object.condition("Rotating")["status"] == "True" {
+                    return Some(format!("{} {} is {}", object.kind, object.name(), object.said("Rotating")));
+                }
                 specs.push((object.kind, object.name(), &object.value["spec"]));
             }
         }
@@ -59,7 +63,11 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
         return None;
     }
     let wanted = Wanted::by(&specs);
-    let (found, counts) = History::of(&rig.world.provider.journal(), &rig.foreign).now(&rig.foreign);
+    let history = History::of(&rig.world.provider.journal(), &rig.foreign);
+    if rig.plan.scenario.rotates() && !history.replaced() {
+        return Some("O1: the key was not replaced yet".to_owned());
+    }
+    let (found, counts) = history.now(&rig.foreign);
     if found != wanted || counts != (wanted.endpoints.len(), wanted.rows.len()) {
         return Some(format!("O1: the provider has {counts:?} {found:?}, wanted {wanted:?}"));
     }
@@ -77,6 +85,7 @@ pub async fn broken(rig: &Rig) -> Vec<String> {
     found.extend(gaps_and_twins(rig, &history));
     found.extend(early_releases(rig));
     found.extend(keys(rig, &history).await);
+    found.extend(signatures::unverifiable(rig).into_iter().map(|text| format!("O6: {text}")));
     found.extend(impatience(rig, &world.provider.ledger()));
     found.extend(world.leaks().await.into_iter().map(|text| format!("O9: {text}")));
     found.extend(breaches(&world.recorder.versions()).into_iter().map(|text| format!("O10: {text}")));
@@ -104,7 +113,8 @@ fn gaps_and_twins(rig: &Rig, history: &History) -> Vec<String> {
     for (_, endpoint) in &history.made {
         *made.entry(&endpoint.target_url).or_default() += 1;
     }
-    for (url, count) in made.into_iter().filter(|(_, count)| *count > 1 + losses) {
+    let rotations = usize::from(rig.plan.scenario.rotates());
+    for (url, count) in made.into_iter().filter(|(_, count)| *count > 1 + rotations + losses) {
         found.push(format!("O2: {count} endpoints were made for {url} after {losses} lost answers"));
     }
     found
@@ -146,6 +156,9 @@ async fn keys(rig: &Rig, history: &History) -> Vec<String> {
         let kept = if name.is_empty() { None } else { world.secret_value(&name, "current").await };
         if remote.map(|remote| remote.secret_key) != kept {
             found.push(format!("O5: the Secret {name:?} of {} does not hold the key of {id:?}", object.name()));
+        }
+        if !name.is_empty() && world.secret_value(&name, "previous").await.is_some() {
+            found.push(format!("O5: the Secret {name:?} of {} still holds a previous key", object.name()));
         }
     }
     let writes = rig.injector.kube_writes();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::scenario::Scenario;
-use super::troubles::{self, Trouble};
+use super::troubles::{self, Effect, Trouble};
 
 /// Where a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +92,13 @@ impl Plan {
             [one] => one.trouble.name,
             _ => "(two or three at once)",
         }
+    }
+}
+
+impl Plan {
+    /// Whether nothing goes wrong but that the process dies.
+    pub fn only_crashes(&self) -> bool {
+        self.shots.iter().all(|shot| matches!(shot.trouble.effect, Effect::Crash(_)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use external_webhooks::controller::Timing;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::json;
 use testbed::kube_proxy::KubeProxy;
@@ -17,7 +17,7 @@ use super::oracles;
 use super::plan::{Plan, Target};
 use super::scenario::{Scenario, character};
 use super::troubles::Moment;
-use crate::support::{HILLTOP, SUNSHINE, World, events};
+use crate::support::{Deliveries, HILLTOP, Mood, SUNSHINE, World, events, repeats};
 
 /// How long a plan may stand still before it has failed to converge.
 const STILL: Duration = Duration::from_secs(40);
@@ -27,6 +27,9 @@ const BLOCKED: Duration = Duration::from_secs(4);
 const LONGEST: Duration = Duration::from_secs(90);
 /// Without writes for this long, and for two rounds of observation, an operator is at rest.
 const QUIET: Duration = Duration::from_millis(500);
+
+/// How often something happens, where deliveries are watched.
+const PACE: Duration = Duration::from_millis(40);
 
 /// What is needed while a plan runs.
 pub struct Rig {
@@ -44,6 +47,8 @@ pub struct Rig {
     lands_last: bool,
     /// A person has done what the objects' conditions said: the one case in which nothing else helps.
     pub helped: bool,
+    /// Events that happen all the time, in plans of a rotation in which the operator does no more than die.
+    deliveries: Option<Deliveries>,
 }
 
 /// What came of a plan.
@@ -90,9 +95,9 @@ pub async fn run(plan: &Plan) -> Outcome {
 
 impl Rig {
     async fn make(plan: Plan) -> Self {
-        let seed = plan.seed;
-        let world =
-            World::named("plan").brief_logs().timing(timing).provider(|config| character(&mut config.switches, seed));
+        let (seed, scenario) = (plan.seed, plan.scenario);
+        let world = World::named("plan").brief_logs().timing(timing).provider(repeats);
+        let world = world.provider(|config| character(scenario, &mut config.switches, seed));
         // Half of its rights depend on how it is installed: both ways are tried.
         let world = if seed.is_multiple_of(3) { world.namespaced() } else { world };
         let mut world = world.prepare().await;
@@ -103,7 +108,18 @@ impl Rig {
         let injector = Injector::install(&plan, &world.provider, &proxy);
         let mut foreign = plant(&world);
         foreign.host_goes = matches!(plan.scenario, Scenario::Delete | Scenario::NamespaceDelete);
-        Self { plan, world, foreign, injector, _proxy: proxy, crashes: 0, lands_last: false, helped: false }
+        foreign.host_moves = plan.scenario.rotates();
+        Self {
+            plan,
+            world,
+            foreign,
+            injector,
+            _proxy: proxy,
+            crashes: 0,
+            lands_last: false,
+            helped: false,
+            deliveries: None,
+        }
     }
 
     /// How many answers were lost or processes died in the middle of something: each may leave one extra remote for a while.
@@ -119,15 +135,43 @@ impl Rig {
             self.world.all_ready().await;
             self.plant_on_ours();
             self.world.rounds(2).await;
+            self.deliver().await;
+        }
+        if scenario == Scenario::LostKey {
+            self.world.stop_operator().await;
+            self.world.secrets().delete("intake-signing", &DeleteParams::default()).await.unwrap();
         }
         self.injector.arm();
-        if !scenario.begins_at_rest() {
+        if !scenario.begins_at_rest() || scenario == Scenario::LostKey {
             self.world.start_operator();
         }
         scenario.act(&self.world, seed).await;
         self.converge().await?;
         self.injector.disarm();
-        self.rest().await
+        self.rest().await?;
+        let twins = self.losses() > 0;
+        match self.deliveries.take() {
+            Some(deliveries) => match deliveries.end(twins).await.1 {
+                broken if broken.is_empty() => Ok(()),
+                broken => Err(format!("O6: {}", broken.join("; "))),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Lets events happen. What a provider that lies or refuses makes of a rotation is judged without them (see `signatures`):
+    /// a row that it does not let us move is made anew, and what waits for the old one is lost.
+    async fn deliver(&mut self) {
+        let mood = match self.plan.scenario {
+            Scenario::Rotate => Mood::Busy,
+            // What waits to be repeated when a leaked key goes is lost, by the rules.
+            Scenario::Leak => Mood::Calm,
+            _ => return,
+        };
+        if self.plan.only_crashes() {
+            let pairs = self.plan.scenario.lasting();
+            self.deliveries = Some(Deliveries::start(&self.world, "intake-signing", &pairs, PACE, mood).await);
+        }
     }
 
     /// A row that a person added to our endpoint: `undeclared: Report` leaves it alone.

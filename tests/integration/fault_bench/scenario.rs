@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use testbed::nexhealth::{
-    ApiKey, DeleteWithRows, Duplicates, EnvelopeStyle, ExpClaim, IgnoredNote, Mode, SimConfig, Switches,
+    ApiKey, DeleteWithRows, Duplicates, EnvelopeStyle, ExpClaim, IgnoredNote, Mode, SecretOnList, SimConfig, Switches,
 };
 
-use crate::support::{LAKESIDE, SUNSHINE, World, all_practices, endpoint, events, secret, subscription};
+use crate::rotation::rotating;
+use crate::support::{LAKESIDE, SUNSHINE, World, all_practices, endpoint, events, pairs, secret, subscription};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,12 @@ pub enum Scenario {
     KeyChange,
     /// A second operator takes over in the middle of a change.
     LeaderChange,
+    /// The key is replaced on request; the former one stays for its overlap.
+    Rotate,
+    /// The key is replaced because it leaked: nothing of it stays.
+    Leak,
+    /// The key is in no list, the Secret that held it is deleted, and another process starts.
+    LostKey,
 }
 
 /// Kind and name of an object.
@@ -37,7 +44,7 @@ type Name = (&'static str, &'static str);
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Scale,
         Self::Edit,
@@ -47,6 +54,9 @@ impl Scenario {
         Self::NamespaceDelete,
         Self::KeyChange,
         Self::LeaderChange,
+        Self::Rotate,
+        Self::Leak,
+        Self::LostKey,
     ];
 
     /// Its name in a plan.
@@ -61,6 +71,28 @@ impl Scenario {
             Self::NamespaceDelete => "namespace-delete",
             Self::KeyChange => "key-change",
             Self::LeaderChange => "leader-change",
+            Self::Rotate => "rotate",
+            Self::Leak => "leak",
+            Self::LostKey => "lost-key",
+        }
+    }
+
+    /// Whether the key is replaced, once.
+    pub fn rotates(self) -> bool {
+        matches!(self, Self::Rotate | Self::Leak | Self::LostKey)
+    }
+
+    /// The pairs that are declared before the act, in it and after it.
+    pub fn lasting(self) -> Vec<(&'static str, &'static str)> {
+        pairs(&[SUNSHINE], &events(3)[1..])
+    }
+
+    /// The endpoint, with durations of a rotation where there is one. Whole seconds, as in the API.
+    fn intake(self, request: &str) -> Value {
+        match self {
+            Self::Rotate | Self::LostKey => rotating("intake", "1s", "1s", request),
+            Self::Leak => rotating("intake", "1s", "0s", request),
+            _ => endpoint("intake"),
         }
     }
 
@@ -75,7 +107,7 @@ impl Scenario {
         if matches!(self, Self::Create | Self::Adopt) {
             return objects;
         }
-        objects.extend([endpoint("intake"), subscription("one", "intake", &[SUNSHINE], &events(3))]);
+        objects.extend([self.intake(""), subscription("one", "intake", &[SUNSHINE], &events(3))]);
         if seed.is_multiple_of(2) {
             objects.push(subscription("two", "intake", &[LAKESIDE], &events(1)));
         }
@@ -131,6 +163,14 @@ impl Scenario {
                 world.apply([secret("nexhealth", &other)]).await;
                 world.apply([subscription("one", "intake", &[SUNSHINE], &all[1..4])]).await;
             }
+            Self::Rotate | Self::Leak => {
+                world.apply([self.intake("now")]).await;
+                if seed.is_multiple_of(3) {
+                    world.apply([subscription("one", "intake", &[SUNSHINE], &all[1..4])]).await;
+                }
+            }
+            // The Secret is deleted while no operator runs, that may still know the key.
+            Self::LostKey => {}
         }
     }
 
@@ -154,7 +194,10 @@ impl Scenario {
 }
 
 /// The character of the provider: the points that its documents leave open.
-pub fn character(switches: &mut Switches, seed: u64) {
+pub fn character(scenario: Scenario, switches: &mut Switches, seed: u64) {
+    if scenario == Scenario::LostKey {
+        switches.secret_on_list = if seed.is_multiple_of(2) { SecretOnList::Absent } else { SecretOnList::Masked };
+    }
     match seed % 3 {
         1 => {}
         2 => {

@@ -3,6 +3,7 @@
 mod builder;
 mod calls;
 mod canary;
+mod deliveries;
 mod logs;
 mod operator;
 mod record;
@@ -12,6 +13,7 @@ mod world;
 
 pub use builder::{OPERATORS, cluster};
 pub use calls::{describe, tally};
+pub use deliveries::{Deliveries, Mood, repeats, torn};
 pub use operator::panics;
 pub use record::Object;
 pub use rules::breaches;

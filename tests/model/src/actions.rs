@@ -148,11 +148,7 @@ fn of_process(
         let reads = matches!(decision.step, Step::ListEndpoints | Step::ListRows(_));
         let is_kube = !matches!(
             decision.step,
-            Step::Create { .. }
-                | Step::Patch { .. }
-                | Step::Delete(_)
-                | Step::Reactivate(_)
-                | Step::MoveRow { .. }
+            Step::Create { .. } | Step::Patch { .. } | Step::Delete(_) | Step::Reactivate(_) | Step::MoveRow { .. }
         );
         let fated = fates(world, is_kube).filter(|(fate, _)| !reads || *fate == Fate::Answered);
         for (fate, mut next) in fated.filter(|_| reads || !fenced) {

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use external_webhooks::api::rotation::RotationSpec;
-use external_webhooks::api::{
-    DeletionPolicy, DurationText, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointSpec,
-};
+use external_webhooks::api::{DeletionPolicy, DurationText, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointSpec};
 use external_webhooks::plan::create::Candidate;
 use external_webhooks::plan::endpoint::{
     self as real, EndpointInput, EndpointMemory, EndpointStep, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView,
@@ -21,7 +19,10 @@ use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteI
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::time::{Time, Timed};
-use crate::wire::{at, id_number, key_text, key_text_or_none, remote_id, request_text, status_in, status_out, ticks, url_number, url_text, wire};
+use crate::wire::{
+    at, id_number, key_text, key_text_or_none, remote_id, request_text, status_in, status_out, ticks, url_number,
+    url_text, wire,
+};
 use crate::world::{Id, Known, Mind, Mirror, Object, Row, Secret, Status, Url};
 
 /// Between two lists that together prove something gone.
@@ -69,12 +70,23 @@ pub enum Step {
     Acknowledge,
     ListEndpoints,
     ListRows(Id),
-    Create { url: Url, active: bool },
-    Patch { id: Id, url: Option<Url>, active: Option<bool> },
+    Create {
+        url: Url,
+        active: bool,
+    },
+    Patch {
+        id: Id,
+        url: Option<Url>,
+        active: Option<bool>,
+    },
     Reactivate(Id),
     Delete(Id),
     /// One of the rows that a rotation moves: they are moved in any order, and planned anew after each.
-    MoveRow { row: u8, from: Id, to: Id },
+    MoveRow {
+        row: u8,
+        from: Id,
+        to: Id,
+    },
     Publish(Secret),
     ReleaseSecret,
     RemoveFinalizer,
@@ -107,7 +119,6 @@ fn timing() -> PlanTiming {
         ..PlanTiming::default()
     }
 }
-
 
 /// Runs the real plan.
 pub fn plan(view: &View) -> Decision {
@@ -267,8 +278,7 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
     let rotation = status.rotation.iter().filter(|rotation| rotation.phase.is_some());
     let held_ids: Vec<Id> = rotation.flat_map(|rotation| [rotation.from, rotation.to]).chain([status.remote]).collect();
     let is_held = |id: Id| held_ids.contains(&id) && !status.removing.contains(&id);
-    let may_be_ours =
-        |known: &&Known| !is_held(known.id) && (urls.contains(&Some(known.url)) || known.id == mind.made);
+    let may_be_ours = |known: &&Known| !is_held(known.id) && (urls.contains(&Some(known.url)) || known.id == mind.made);
     let doubts = mirror.doubts.iter().filter(|doubt| urls.contains(&Some(doubt.url)));
     RemoteSide {
         listed: list.is_some(),
@@ -297,13 +307,7 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
 
 fn absence(mirror: &Mirror, id: Id) -> Option<Absence> {
     let gone = mirror.gone.iter().find(|gone| gone.id == id)?;
-    Some(Absence {
-        first: at(gone.first),
-        last: at(gone.last),
-        lists: gone.lists.into(),
-        witnessed: true,
-        seen: None,
-    })
+    Some(Absence { first: at(gone.first), last: at(gone.last), lists: gone.lists.into(), witnessed: true, seen: None })
 }
 
 /// `leaving` of `controller/endpoint/rotation.rs`.

@@ -20,7 +20,9 @@ pub fn next(world: &World, proc: usize) -> Option<RowStep> {
     let status = object.status.as_ref().filter(|status| status.remote != 0)?;
     let (here, leaving) = places(status);
     let mirror = &world.procs[proc].mirror;
-    let gone = |id: Id| mirror.gone.iter().any(|gone| gone.id == id && gone.lists > 1 && gone.last.since(gone.first) >= ABSENCE_GAP);
+    let gone = |id: Id| {
+        mirror.gone.iter().any(|gone| gone.id == id && gone.lists > 1 && gone.last.since(gone.first) >= ABSENCE_GAP)
+    };
     let leaving = leaving.filter(|id| !gone(*id));
     let to = mirror.get(here)?;
     let from = match leaving {

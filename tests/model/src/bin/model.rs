@@ -7,10 +7,15 @@ fn main() {
     let only = std::env::var("ONLY").unwrap_or_default();
     for scenario in model::all(large).into_iter().filter(|scenario| scenario.name.contains(&only)) {
         let outcome = model::search(&scenario, None, 50_000_000, Duration::from_secs(60));
-        println!("{}: {} states, {} events, depth {}, complete {}, {:?}", scenario.name, outcome.states, outcome.events, outcome.depth, outcome.complete, outcome.took);
+        println!(
+            "{}: {} states, {} events, depth {}, complete {}, {:?}",
+            scenario.name, outcome.states, outcome.events, outcome.depth, outcome.complete, outcome.took
+        );
         if let Some(found) = outcome.counterexample {
             println!("BROKEN: {}", found.property);
-            for line in found.trace { println!("  {line}"); }
+            for line in found.trace {
+                println!("  {line}");
+            }
         }
     }
 }

@@ -7,5 +7,6 @@ mod endpoints;
 mod envelope;
 mod faults;
 mod history;
+mod steady;
 mod subscriptions;
 mod support;

@@ -21,6 +21,9 @@ const LOG: &str = "operator.log";
 /// Host of the examples' target URLs.
 const HOST: &str = "hooks.example.com";
 
+/// When this provider repeats what was refused, in milliseconds; the real one goes on for 48 h.
+const REPEATS: [u64; 4] = [300, 900, 2000, 4000];
+
 /// What a scene plays on.
 pub struct Stage {
     /// The cluster.
@@ -47,6 +50,7 @@ impl Stage {
         for organisation in &mut config.organisations {
             organisation.keys = vec![ApiKey::new("main", &api_key, Mode::Production)];
         }
+        config.timing.retry_offsets = REPEATS.map(Duration::from_millis).to_vec();
         let simulator = Simulator::start(config).await.map_err(|error| format!("the simulator: {error}"))?;
         let receiver = Receiver::start().await.map_err(|error| format!("the receiver: {error}"))?;
         simulator.route_host(HOST, receiver.address());

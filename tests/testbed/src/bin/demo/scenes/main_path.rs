@@ -165,7 +165,9 @@ impl Main<'_> {
             narrator.command(&format!("kubectl apply -f {path}"));
             narrator.output(&stage.kubectl().apply(examples::read(&path, &base_url)?).await?);
         }
-        stage.kubectl().dry_run(narrator, &format!("{MORE}/orphan.yaml")).await?;
+        for file in ["orphan.yaml", "rotation-scheduled.yaml", "rotation-on-request.yaml"] {
+            stage.kubectl().dry_run(narrator, &format!("{MORE}/{file}")).await?;
+        }
         self.all_ready().await?;
         self.table("webhooksubscriptions").await?;
         let onboarding = stage.simulator.rows().iter().filter(|row| row.subdomain.is_none()).count();

@@ -5,6 +5,7 @@ mod checks;
 mod crash;
 mod main_path;
 mod monitor;
+mod rotation;
 
 use std::pin::Pin;
 
@@ -42,6 +43,11 @@ const SCENES: &[Scene] = &[
         name: "monitor",
         about: "a practice goes stale while it is open, recovers, and is left in peace at night",
         play: |narrator, stage| Box::pin(monitor::play(narrator, stage)),
+    },
+    Scene {
+        name: "rotation",
+        about: "the signing key is replaced under steady delivery, and the receiver notices nothing",
+        play: |narrator, stage| Box::pin(rotation::play(narrator, stage)),
     },
 ];
 
