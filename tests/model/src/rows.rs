@@ -98,6 +98,10 @@ pub fn execute(world: &mut World, proc: usize, step: &RowStep, fate: Fate) {
 
 /// Moves a row, as the endpoint's plan asks for in a rotation.
 pub fn move_row(world: &mut World, proc: usize, row: u8, from: Id, to: Id, fate: Fate) {
+    let is_on = |id| world.procs[proc].mirror.get(id).is_some_and(|known| known.active);
+    if is_on(from) && !is_on(to) {
+        world.breaks("a subscription is moved to an endpoint that is known to be off");
+    }
     match send(world, proc, Write::MoveRow { row, from, to }, fate) {
         Some(Answer::MadeRow(moved)) => {
             let mirror = &mut world.procs[proc].mirror;
@@ -106,7 +110,10 @@ pub fn move_row(world: &mut World, proc: usize, row: u8, from: Id, to: Id, fate:
             mirror.row_gone(from, row);
             mirror.row_made(to, moved);
         }
-        Some(_) => [from, to].into_iter().for_each(|id| world.procs[proc].mirror.rows_in_doubt(id, None)),
+        Some(_) => {
+            [from, to].into_iter().for_each(|id| world.procs[proc].mirror.rows_in_doubt(id, None));
+            list(world, proc, Fate::Answered);
+        }
         None => lost(world, proc, &[from, to], fate),
     }
 }
