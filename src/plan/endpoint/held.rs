@@ -91,8 +91,8 @@ fn rotate(
 /// again later.
 fn remove<'a>(input: &EndpointInput<'_>, mut draft: Draft<'a>) -> ControlFlow<EndpointPlan, Draft<'a>> {
     let remote = &input.remote;
-    let refused = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
-    if let Some(gone) = remote.removing.first().filter(|_| refused.is_none() && !draft.is_frozen()) {
+    let free = remote.removing.iter().find(|id| input.delete_refused(id).is_none());
+    if let Some(gone) = free.filter(|_| !draft.is_frozen()) {
         return Break(draft.step(EndpointStep::Delete(gone.clone())));
     }
     if !draft.status.removing.is_empty() && remote.removing.is_empty() {

@@ -7,8 +7,8 @@ use super::{Sides, clear, due, pause_from};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::{RotationPhase, RotationStatus};
 use crate::plan::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, lost,
-    make,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, close,
+    lost, make,
 };
 use crate::plan::row_calls::RowCall;
 use crate::plan::{Note, elapsed, wire_time};
@@ -79,8 +79,13 @@ pub(in crate::plan) fn means_duplicate(status: u16) -> bool {
 }
 
 /// The provider refuses a second endpoint: nothing changes, and a person has to give it another URL.
-pub(in crate::plan) fn duplicate_refused(mut draft: Draft<'_>, status: u16, mut state: Standing) -> EndpointPlan {
-    draft.status.pending_create = None;
+pub(in crate::plan) fn duplicate_refused(
+    input: &EndpointInput<'_>,
+    mut draft: Draft<'_>,
+    status: u16,
+    mut state: Standing,
+) -> EndpointPlan {
+    close(input, &mut draft);
     clear(&mut draft.status);
     let verdict = due::duplicate();
     let text = format!(
@@ -271,7 +276,7 @@ fn retiring<'a>(
         Moved::InFlight => return state.rest(draft, Some(SOON)),
         Moved::ListTo | Moved::InDoubt { to: true, .. } | Moved::Proven => {}
     }
-    match input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+    match input.delete_refused(&from.id) {
         Some(refusal) => {
             let again = refusal.left(input.now, input.timing);
             state.rest(draft, Some(again))

@@ -208,7 +208,7 @@ fn a_refused_duplicate_changes_nothing_until_url_and_request_are_edited_together
     assert_eq!(walk.steps, [EndpointStep::Rest], "not tried again by itself");
     walk.post_refused = None;
     walk.endpoint.spec(json!({"targetUrl": format!("{URL}?v=2"), "signingSecret": {"rotation": {"requestId": "two"}}}));
-    walk.endpoint.memory.refused = None;
+    walk.endpoint.memory.second_refused = None;
     walk.until(Some(Draining));
     let urls: Vec<&str> = walk.remotes.iter().map(|remote| remote.target_url.as_str()).collect();
     assert_eq!(urls, [URL, &format!("{URL}?v=2")], "the former one keeps its URL");
@@ -341,7 +341,7 @@ fn a_lost_key_that_cannot_be_replaced_waits_for_another_url_and_does_not_ask_aga
     walk.run();
     assert_eq!(walk.steps, [EndpointStep::Rest]);
     walk.post_refused = None;
-    walk.endpoint.memory.refused = None;
+    walk.endpoint.memory.second_refused = None;
     walk.endpoint.spec(json!({"targetUrl": format!("{URL}?v=2")}));
     walk.run();
     assert_eq!((walk.phase(), walk.keys(), walk.remotes.len()), (None, (Some("8".into()), None), 1));
