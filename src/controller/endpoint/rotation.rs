@@ -81,16 +81,13 @@ impl Pass<'_> {
     }
 
     /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
-    ///
-    /// rules.md *Gate*: a leaked key (`overlap: 0s`) goes in the lane of deletes.
     pub(super) async fn move_rows(&self, realm: &Arc<Realm>, calls: &[RowCall]) -> Result<(), PassError> {
         let namespace = self.object.namespace().unwrap_or_default();
         let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
         let version = account.map(|account| account.api_version).unwrap_or_default();
-        let overlap = self.object.spec.signing_secret.rotation.overlap.get();
-        let lane = if overlap.is_some_and(|overlap| overlap.is_zero()) { Lane::Deletes } else { Lane::Repairs };
         let send = |call| {
             let (realm, version) = (realm.clone(), version.clone());
+            let lane = Errand::current().lane().max(Lane::Repairs);
             async move { Errand::new(lane).run(row_calls::send(&realm, call, &version)).await }
         };
         let answers = row_calls::all(calls, send).await;
