@@ -130,10 +130,8 @@ fn of_process(
     if let Some(decision) = decision.filter(|decision| !operator::does_nothing(world, proc, decision)) {
         rests = false;
         let reads = matches!(decision.step, Step::ListEndpoints | Step::ListRows(_));
-        let is_kube = !matches!(
-            decision.step,
-            Step::Create { .. } | Step::Patch { .. } | Step::Delete(_) | Step::Reactivate(_)
-        );
+        let is_kube =
+            !matches!(decision.step, Step::Create { .. } | Step::Patch { .. } | Step::Delete(_) | Step::Reactivate(_));
         let fated = fates(world, is_kube).filter(|(fate, _)| !reads || *fate == Fate::Answered);
         for (fate, mut next) in fated.filter(|_| reads || !fenced) {
             operator::execute(&mut next, proc, &decision, fate);

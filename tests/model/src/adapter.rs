@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use external_webhooks::api::rotation::RotationSpec;
-use external_webhooks::api::{
-    DeletionPolicy, DurationText, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointSpec,
-};
+use external_webhooks::api::{DeletionPolicy, DurationText, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointSpec};
 use external_webhooks::plan::create::Candidate;
 use external_webhooks::plan::endpoint::{
     self as real, EndpointInput, EndpointMemory, EndpointStep, RemoteSide, SecretView,
@@ -18,7 +16,10 @@ use external_webhooks::provider::model::{Absence, RemoteEndpoint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::time::{Time, Timed};
-use crate::wire::{at, id_number, key_text, key_text_or_none, remote_id, request_text, status_in, status_out, ticks, url_number, url_text, wire};
+use crate::wire::{
+    at, id_number, key_text, key_text_or_none, remote_id, request_text, status_in, status_out, ticks, url_number,
+    url_text, wire,
+};
 use crate::world::{Id, Known, Mind, Mirror, Object, Secret, Status, Url};
 
 /// Between two lists that together prove something gone.
@@ -66,8 +67,15 @@ pub enum Step {
     Acknowledge,
     ListEndpoints,
     ListRows(Id),
-    Create { url: Url, active: bool },
-    Patch { id: Id, url: Option<Url>, active: Option<bool> },
+    Create {
+        url: Url,
+        active: bool,
+    },
+    Patch {
+        id: Id,
+        url: Option<Url>,
+        active: Option<bool>,
+    },
     Reactivate(Id),
     Delete(Id),
     Publish(Secret),
@@ -105,7 +113,6 @@ fn timing() -> PlanTiming {
         ..PlanTiming::default()
     }
 }
-
 
 /// Runs the real plan.
 pub fn plan(view: &View) -> Decision {
@@ -219,7 +226,11 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
         list.is_some_and(|(started, _)| deleted.is_none_or(|(_, at)| started > *at))
     };
     let held = known(status.remote);
-    let urls = [Some(view.object.url), status.pending.as_ref().and_then(|intent| intent.url), status.last.as_ref().and_then(|intent| intent.url)];
+    let urls = [
+        Some(view.object.url),
+        status.pending.as_ref().and_then(|intent| intent.url),
+        status.last.as_ref().and_then(|intent| intent.url),
+    ];
     let candidate = |known: &Known| {
         let fresh = known.listed.is_some_and(|rows| list.is_some_and(|(started, _)| rows > started));
         Candidate {
@@ -229,7 +240,8 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
             held_elsewhere: false,
         }
     };
-    let may_be_ours = |known: &&Known| known.id != status.remote && (urls.contains(&Some(known.url)) || known.id == mind.made);
+    let may_be_ours =
+        |known: &&Known| known.id != status.remote && (urls.contains(&Some(known.url)) || known.id == mind.made);
     let gone = mirror.gone.iter().find(|gone| gone.id == status.remote && held.is_none());
     let doubts = mirror.doubts.iter().filter(|doubt| urls.contains(&Some(doubt.what)));
     RemoteSide {

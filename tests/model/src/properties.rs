@@ -6,13 +6,19 @@ use crate::world::{DECLARED, World};
 /// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
 pub const ALL: &[(&str, &str)] = &[
     ("no gap", "no write of ours takes the last live subscription of a declared pair"),
-    ("no twin", "at most one endpoint of ours, two during a rotation, and one more for each lost answer to a create, crash during it, or change of leader"),
+    (
+        "no twin",
+        "at most one endpoint of ours, two during a rotation, and one more for each lost answer to a create, crash during it, or change of leader",
+    ),
     ("no trespass", "nothing that we did not make is changed or deleted, and no such id is held"),
     ("key first", "no subscription is made on an endpoint whose key is not in the Secret"),
     ("no refusal", "while a rotation runs, and unless somebody does harm, the receiver can verify every delivery"),
     ("no loss", "a delivery that was refused is accepted before its retries end and its endpoint goes"),
     ("two endpoints", "toRemoteId is never fromRemoteId"),
-    ("no brick, no orphan", "without further faults every state comes to rest: one endpoint as declared, each declared pair on it once, its key in the Secret, Ready; or, once the object has gone, nothing"),
+    (
+        "no brick, no orphan",
+        "without further faults every state comes to rest: one endpoint as declared, each declared pair on it once, its key in the Secret, Ready; or, once the object has gone, nothing",
+    ),
 ];
 
 /// What is wrong with a state.

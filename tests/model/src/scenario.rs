@@ -98,9 +98,7 @@ pub fn all(large: bool) -> Vec<Scenario> {
     vec![
         Scenario {
             name: "create: crashes, lost answers, a change of leader",
-            budget: Budget {
-                faults: 2 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, deliveries: 1, ..none
-            },
+            budget: Budget { faults: 2 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, deliveries: 1, ..none },
             harms: vec![],
             edits: vec![],
         },
@@ -112,7 +110,16 @@ pub fn all(large: bool) -> Vec<Scenario> {
         },
         Scenario {
             name: "harm at the provider and to the Secret",
-            budget: Budget { faults: 1 + more, crashes: 1, lost: 1, kube: 1, takeovers: 1, harm: 1 + more, deliveries: 1, ..none },
+            budget: Budget {
+                faults: 1 + more,
+                crashes: 1,
+                lost: 1,
+                kube: 1,
+                takeovers: 1,
+                harm: 1 + more,
+                deliveries: 1,
+                ..none
+            },
             harms: vec![
                 Harm::DeleteEndpoint,
                 Harm::SwitchOff,

@@ -202,9 +202,10 @@ pub fn status_in(status: &WebhookEndpointStatus) -> Status {
             published: rotation.published_at.as_ref().map(tick),
             switched: rotation.switched_at.as_ref().map(tick),
         }),
-        signing: status.signing_secret.as_ref().map(|signing| {
-            (key_of(&signing.fingerprint), signing.last_rotation_time.as_ref().map(tick))
-        }),
+        signing: status
+            .signing_secret
+            .as_ref()
+            .map(|signing| (key_of(&signing.fingerprint), signing.last_rotation_time.as_ref().map(tick))),
         reactivated: status
             .reactivation
             .as_ref()

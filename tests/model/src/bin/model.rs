@@ -6,10 +6,15 @@ fn main() {
     let large = std::env::args().any(|argument| argument == "large");
     for scenario in model::all(large) {
         let outcome = model::search(&scenario, None, 50_000_000, Duration::from_secs(300));
-        println!("{}: {} states, {} events, depth {}, complete {}, {:?}", scenario.name, outcome.states, outcome.events, outcome.depth, outcome.complete, outcome.took);
+        println!(
+            "{}: {} states, {} events, depth {}, complete {}, {:?}",
+            scenario.name, outcome.states, outcome.events, outcome.depth, outcome.complete, outcome.took
+        );
         if let Some(found) = outcome.counterexample {
             println!("BROKEN: {}", found.property);
-            for line in found.trace { println!("  {line}"); }
+            for line in found.trace {
+                println!("  {line}");
+            }
         }
     }
 }
