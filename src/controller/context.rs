@@ -26,6 +26,7 @@ use super::subscription::SubscriptionMind;
 use super::timing::Timing;
 use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::provider::http::HttpClient;
+use crate::provider::{CallError, Fence};
 use crate::runtime::metrics::{Kind, ObjectKey, Verb};
 use crate::runtime::{Health, Lease, Metrics};
 
@@ -105,6 +106,15 @@ impl Context {
     /// A call to the API server, within its deadline.
     pub async fn kube<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
         Ok(tokio::time::timeout(self.timing.kube_call, call).await??)
+    }
+
+    /// A write of an object or a Secret: only while this process leads. One that was paused may otherwise read the newest
+    /// object, so that its precondition holds, and take a finalizer off while the new leader's POST is under way.
+    pub async fn kube_write<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
+        if self.lease.time_left().is_zero() {
+            return Err(PassError::Provider(CallError::Fenced));
+        }
+        self.kube(call).await
     }
 
     /// Counts a write to the cluster.

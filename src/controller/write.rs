@@ -100,9 +100,9 @@ impl<K: Controlled> Writer<'_, K> {
         let (api, name, params) = (self.api(object), object.name_any(), PatchParams::default());
         let patch = Patch::<()>::Json(patch);
         let written = if status {
-            self.context.kube(api.patch_status(&name, &params, &patch)).await
+            self.context.kube_write(api.patch_status(&name, &params, &patch)).await
         } else {
-            self.context.kube(api.patch(&name, &params, &patch)).await
+            self.context.kube_write(api.patch(&name, &params, &patch)).await
         };
         self.context.wrote(K::METRIC, if status { Verb::PatchStatus } else { Verb::Patch });
         Ok(kinds::wrote(self.context, self.cache, written?))

@@ -107,7 +107,7 @@ async fn patch(context: &Context, secret: &ReadSecret, finalizers: &[String]) ->
     let version = &secret.meta.resource_version;
     let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
     let written = context
-        .kube(api.patch_metadata(
+        .kube_write(api.patch_metadata(
             secret.meta.name.as_deref().unwrap_or_default(),
             &PatchParams::default(),
             &Patch::Merge(patch),

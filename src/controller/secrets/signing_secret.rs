@@ -85,12 +85,12 @@ pub async fn publish(
     let written = if before.is_some() {
         context.wrote(Kind::Secret, Verb::Patch);
         let patch = json!({"metadata": metadata, "data": data});
-        context.kube(api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await
+        context.kube_write(api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await
     } else {
         context.wrote(Kind::Secret, Verb::Create);
         let data = data.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let secret = Secret { metadata, data: Some(data), type_: Some("Opaque".to_owned()), ..Secret::default() };
-        context.kube(api.create(&PostParams::default(), &secret)).await
+        context.kube_write(api.create(&PostParams::default(), &secret)).await
     };
     match written {
         Ok(secret) => Ok(secret.into()),
@@ -139,6 +139,7 @@ pub async fn release(
         "ownerReferences": owners,
     }});
     context.wrote(Kind::Secret, Verb::Patch);
-    let written = context.kube(api.patch(&secret_name(object), &PatchParams::default(), &Patch::Merge(patch))).await;
+    let written =
+        context.kube_write(api.patch(&secret_name(object), &PatchParams::default(), &Patch::Merge(patch))).await;
     written.map(ReadSecret::from)
 }

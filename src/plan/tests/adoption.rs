@@ -130,6 +130,7 @@ fn an_adopted_endpoint_that_was_deleted_is_made_again() {
     assert!(plan.status.pending_create.is_some());
     endpoint.object.status = Some(plan.status);
     endpoint.remote.listed_since_intent = true;
+    endpoint.memory.intent_is_mine = true;
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "no brick");
 }
 

@@ -204,6 +204,7 @@ fn an_intent_is_for_one_url_and_what_it_may_have_made_stays_ours() {
     );
     endpoint.status(json!({"pendingCreate":
         {"since": "1970-01-12T13:46:40Z", "targetUrl": URL, "seenRemoteIds": []}}));
+    endpoint.memory.intent_is_mine = true;
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "a stranger with another URL is nobody's business");
 }
 

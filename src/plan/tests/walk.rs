@@ -158,6 +158,9 @@ impl Walk {
             plan.step,
             EndpointStep::ListWorld | EndpointStep::ListEndpoints | EndpointStep::ListRows(_) | EndpointStep::Rest
         );
+        // A POST needs an intent of the same process.
+        let intends = plan.step == EndpointStep::Acknowledge && plan.status.pending_create.is_some();
+        let listed = listed || intends;
         if self.forgetful && !listed {
             self.endpoint.memory = EndpointMemory::default();
             self.endpoint.remote.leaving = None;
