@@ -77,7 +77,8 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
 /// Whether the provider refused the second endpoint and it was said so: then nothing changes before a person asks again
 /// (rules.md *Rotation*).
 fn is_given_up(rig: &Rig) -> bool {
-    let no = |shot: &Shot| matches!(shot.trouble.name, "400" | "403" | "409" | "422-echoes-the-key");
+    let no =
+        |shot: &Shot| matches!(shot.trouble.name, "400" | "403" | "404-though-there" | "409" | "422-echoes-the-key");
     let refused = rig.plan.shots.iter().any(|shot| shot.target.what == "POST.endpoint" && no(shot));
     let intake = rig.world.recorder.get("WebhookEndpoint", "intake");
     refused && intake.is_some_and(|intake| intake.said("RotationOverdue") == "True/DuplicateUrlRefused")
@@ -94,6 +95,7 @@ pub async fn broken(rig: &Rig) -> Vec<String> {
     found.extend(gaps_and_twins(rig, &history));
     found.extend(early_releases(rig));
     found.extend(keys(rig, &history).await);
+    found.extend(noticed(rig, &history));
     found.extend(signatures::unverifiable(rig).into_iter().map(|text| format!("O6: {text}")));
     found.extend(impatience(rig, &world.provider.ledger()));
     found.extend(world.leaks().await.into_iter().map(|text| format!("O9: {text}")));
@@ -127,6 +129,28 @@ fn gaps_and_twins(rig: &Rig, history: &History) -> Vec<String> {
     for (url, count) in made.into_iter().filter(|(_, count)| *count > 1 + rotations + losses) {
         found.push(format!("O2: {count} endpoints were made for {url} after {losses} lost answers"));
     }
+    found
+}
+
+/// What nobody may notice of a rotation: never more than two endpoints, besides those of lost answers; and where the process
+/// does no more than die, `Ready` is true in every version.
+fn noticed(rig: &Rig, history: &History) -> Vec<String> {
+    let (scenario, losses) = (rig.plan.scenario, rig.losses());
+    if !scenario.rotates() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if history.most_endpoints > 2 + losses {
+        found.push(format!("O2: {} endpoints at once after {losses} lost answers", history.most_endpoints));
+    }
+    if scenario == Scenario::LostKey || !rig.plan.only_crashes() {
+        return found;
+    }
+    let versions = rig.world.recorder.versions();
+    let ready = |object: &Object| object.condition("Ready")["status"] == "True";
+    let ours = versions.iter().filter(|object| object.kind == "WebhookEndpoint");
+    let unready = ours.skip_while(|object| !ready(object)).find(|object| !ready(object));
+    found.extend(unready.map(|object| format!("O10: {} was not Ready at {}", object.name(), object.version())));
     found
 }
 

@@ -79,7 +79,7 @@ async fn a_url_that_the_provider_takes_once_only() {
         .start()
         .await;
     let events = events(3);
-    let intake = |request: &str| rotating("intake", "1s", "1s", request);
+    let intake = |request: &str| rotating("intake", "0s", "0s", request);
     world.apply([intake(""), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
     let (before, rows) = (world.provider.endpoints(), world.provider.rows());
