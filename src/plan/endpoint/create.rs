@@ -1,6 +1,6 @@
 //! rules.md *Create*, from no id to an id; also for the second endpoint of a rotation.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::adopt;
 use super::correct::difference;
@@ -83,6 +83,14 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
         create::Verdict::Judged { ours, foreign } => (ours, foreign),
     };
+    if let Some(safe) = both_lost(input, &draft) {
+        let wait = elapsed(input.now, safe);
+        if wait.is_zero() {
+            return draft.step(EndpointStep::ListEndpoints);
+        }
+        let report = progressing("two creates with different URLs may have been lost; looking for the first");
+        return purpose.rest(draft, report, Some(wait));
+    }
     // An id that a 201 named is ours beyond doubt; a lower one is a twin of it only if a POST before it was lost.
     let made = input.memory.made.as_ref().filter(|made| !may_be_lost(input) && ours.contains(made));
     if let Some(keep) = made.or(ours.first()) {
@@ -113,8 +121,10 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
     }
     if let Some(refusal) = refused {
         return match purpose {
-            Purpose::First => draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing))),
-            Purpose::Rotation(state) => rotation::duplicate_refused(draft, refusal.status, state),
+            Purpose::Rotation(state) if rotation::means_duplicate(refusal.status) => {
+                rotation::duplicate_refused(draft, refusal.status, state)
+            }
+            purpose => purpose.rest(draft, rejected(refusal), Some(refusal.left(input.now, input.timing))),
         };
     }
     if let Some(look_after) = remote.uncertain {
@@ -136,7 +146,6 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
     // the one who wrote the intent that is there may have finished it meanwhile.
     if asked != Some(&input.object.spec.target_url) || !input.memory.intent_is_mine {
         // What the intent before may still make is remembered as ours.
-        let before = pending.as_ref().map(|pending| pending.since.0);
         if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
             draft.status.last_create = Some(ended(input, pending, last));
         }
@@ -144,8 +153,9 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
         let mut own = intent(input, seen_remote_ids);
         // Never the same as before, or nothing would be written.
-        let later = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
-        own.since.0 = later.map_or(own.since.0, |later| later.max(own.since.0));
+        if let Some(before) = pending.filter(|before| *before == own) {
+            own.since.0 = before.since.0.checked_add(SignedDuration::from_secs(1)).unwrap_or(before.since.0);
+        }
         draft.status.pending_create = Some(own);
         return purpose.acknowledge(draft, "creating the remote endpoint");
     }
@@ -276,7 +286,28 @@ fn ended(input: &EndpointInput<'_>, pending: PendingCreate, before: Option<LastC
 
 /// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.
 fn may_be_lost(input: &EndpointInput<'_>) -> bool {
-    input.memory.lost_post.is_some() || !input.memory.intent_is_mine
+    let status = input.object.status.as_ref();
+    let since = status.and_then(|status| status.pending_create.as_ref()).map(|pending| pending.since.0);
+    // Times in a status are whole seconds.
+    let since = since.map(|since| since.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(since));
+    let lost = input.memory.lost_post.is_some_and(|lost| since.is_none_or(|since| since <= lost));
+    lost || !input.memory.intent_is_mine
+}
+
+/// The status remembers one create that ended. Where the present one has another URL and both may have been lost, the end
+/// of the first is waited for: from when on a list shows all that it made.
+fn both_lost(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<Timestamp> {
+    let status = &draft.status;
+    let pending = status.pending_create.as_ref().filter(|_| may_be_lost(input))?;
+    let last = status.last_create.as_ref().filter(|last| last.outstanding)?;
+    let spec = &input.object.spec.target_url;
+    let url = |url: &Option<String>| canonical_url(url.as_ref().unwrap_or(spec));
+    if url(&pending.target_url) == url(&last.target_url) {
+        return None;
+    }
+    let late = SignedDuration::try_from(input.timing.outstanding + input.predecessor).ok()?;
+    let safe = last.until.0.checked_add(late).ok()?;
+    input.remote.listed_at.is_none_or(|listed| listed < safe).then_some(safe)
 }
 
 fn published(secret: &SecretView, key: &SecretText) -> bool {

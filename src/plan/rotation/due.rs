@@ -190,12 +190,19 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         let message = "the provider shows no signing key for the new remote endpoint, so it cannot be published; the present key stays in use: have the provider return secret_key to this account's API key";
         return Some((Reason::KeyUnreadable, message.to_owned()));
     }
+    if let (RotationPhase::Preparing, Some(refusal)) = (phase, memory.refused.filter(holds)) {
+        let message = format!(
+            "the provider refuses to make the second remote endpoint (HTTP {}), although it made the first: have it allow this account's API key to make endpoints. It is tried again when the spec or the account changes, and every few hours; the present key stays in use",
+            refusal.status
+        );
+        return Some((Reason::Rejected, message));
+    }
     let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
     let stuck = stuck.filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
     if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
         let id = &leaving.row.id;
         let message = format!(
-            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay published and its events arrive",
+            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then it stays where it is, and its events arrive",
             stuck.refusal().status
         );
         return Some((Reason::MoveRefused, message));

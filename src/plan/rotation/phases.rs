@@ -72,6 +72,12 @@ pub(in crate::plan) fn prepared(mut draft: Draft<'_>, id: &RemoteId, state: Stan
     state.acknowledge(draft)
 }
 
+/// Whether a refused POST is about what was asked for. The first endpoint was made with the same URL, so what can be wrong
+/// with that of the second is only that there are two.
+pub(in crate::plan) fn means_duplicate(status: u16) -> bool {
+    matches!(status, 400 | 409 | 422)
+}
+
 /// The provider refuses a second endpoint: nothing changes, and a person has to give it another URL.
 pub(in crate::plan) fn duplicate_refused(mut draft: Draft<'_>, status: u16, mut state: Standing) -> EndpointPlan {
     draft.status.pending_create = None;
@@ -138,7 +144,7 @@ fn publishing<'a>(
         vanished_former(input, &mut draft);
     }
     rotation(&mut draft).phase = Some(RotationPhase::Switching);
-    let text = format!("both keys are published; moving subscriptions to remote endpoint {}", to.id);
+    let text = format!("its key is published; moving subscriptions to remote endpoint {}", to.id);
     draft.notes.push(Note::normal("RotationSwitching", "Rotate", text));
     state.acknowledge(draft)
 }
