@@ -47,7 +47,7 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
             (true, false) => return Some(format!("{} {} is still there", object.kind, object.name())),
             (false, true) => return Some(format!("{} {} is gone", object.kind, object.name())),
             (false, false) => {
-                if kstatus(object) != "Current" {
+                if kstatus(object) != "Current" && !(rig.plan.scenario == Scenario::LostKey && is_given_up(rig)) {
                     let said = (object.said("Ready"), object.message("Ready"));
                     return Some(format!("{} {} is {}: {said:?}", object.kind, object.name(), kstatus(object)));
                 }
@@ -179,7 +179,8 @@ fn early_releases(rig: &Rig) -> Vec<String> {
 /// O5: the key of each endpoint is in its Secret; and it was there before the endpoint got its first row.
 async fn keys(rig: &Rig, history: &History) -> Vec<String> {
     let mut found = Vec::new();
-    if rig.plan.scenario == Scenario::NamespaceDelete {
+    let lost = rig.plan.scenario == Scenario::LostKey && is_given_up(rig);
+    if rig.plan.scenario == Scenario::NamespaceDelete || lost {
         return found;
     }
     let world = &rig.world;
