@@ -5,7 +5,7 @@ use testbed::nexhealth::{ApiKey, Mode, SimConfig};
 
 use super::stopped::{PHASES, Stopped, held_up, named, own_events, own_pairs, own_subscription};
 use super::{assert_no_gap, assert_one, assert_two_at_most, ids, made, phase, remotes};
-use crate::support::{LAKESIDE, Object, SUNSHINE, World, pairs, secret, subscription};
+use crate::support::{LAKESIDE, Object, SUNSHINE, World, endpoint, pairs, secret, subscription};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn left_alone_every_phase_leads_to_the_end() {
@@ -197,5 +197,39 @@ async fn a_subscription_deleted_in_each_phase() {
     assert!(stopped.world.provider.rows().is_empty(), "{:?}", stopped.world.provider.rows());
     stopped.world.apply(PHASES.map(own_subscription)).await;
     stopped.world.all_ready().await;
+    stopped.world.finish().await;
+}
+
+/// Its rows are on the former endpoint, on the new one, or on their way, and none stays behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_leaves_for_another_endpoint_in_each_phase() {
+    let stopped = Stopped::start("rotate-leave").await;
+    let world = &stopped.world;
+    world.apply([endpoint("elsewhere")]).await;
+    world.ready("WebhookEndpoint", "elsewhere").await;
+    let moved = |phase: &&str| {
+        let mut object = own_subscription(phase);
+        object["spec"]["endpointRef"]["name"] = json!("elsewhere");
+        object
+    };
+    world.apply(PHASES.iter().map(moved)).await;
+    stopped.go_on().await;
+    stopped.all_rotated("first").await;
+    world.all_ready().await;
+    let elsewhere = world.remote_of("elsewhere").id;
+    world
+        .until("every row is elsewhere, once", |world| {
+            let rows = world.provider.rows();
+            let there = rows.iter().filter(|row| row.endpoint_id == elsewhere).count();
+            there == rows.len() && there == PHASES.len() * own_events(PHASES[0]).len()
+        })
+        .await;
+    for phase in PHASES {
+        assert_one(world, &named(phase)).await;
+        for (practice, event) in own_pairs(phase) {
+            let gap = world.provider.was_ever_without_live_row(practice, event, stopped.mark);
+            assert!(!gap, "{phase}: {practice} {event}\n{}", world.report());
+        }
+    }
     stopped.world.finish().await;
 }
