@@ -20,7 +20,7 @@ use super::{AccountView, Note, Refusal, target};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
 
-pub(super) use correct::{correct_held, correct_other};
+pub(super) use correct::{correct_held, correct_other, differences};
 use create::intent;
 pub(super) use create::{Purpose, make};
 pub(super) use draft::Draft;

@@ -26,7 +26,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Is, Verdict};
 use super::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Standing, correct_held, correct_other, standing,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Standing, correct_held, correct_other, differences, standing,
 };
 use super::{Note, wire_time};
 use crate::api::rotation::{RotationPhase, RotationStatus};
@@ -88,6 +88,12 @@ impl Pair {
     }
 }
 
+/// Whether the Secret may hold the key of a new endpoint that is gone again, and the former one as `previous`.
+pub(super) fn goes_back(status: &WebhookEndpointStatus) -> bool {
+    let preparing = |rotation: &&RotationStatus| rotation.phase == Some(RotationPhase::Preparing);
+    status.rotation.as_ref().filter(preparing).is_some_and(|rotation| rotation.published_at.is_some())
+}
+
 /// Both endpoints of a running rotation, as far as they are there.
 pub(super) struct Sides<'a> {
     pair: Pair,
@@ -129,30 +135,34 @@ fn go_on<'a>(
     let mut draft = vanish::look(input, draft, sides)?;
     absorb(input, &mut draft);
     let Some(main) = sides.main() else { return Break(draft.step(EndpointStep::ListWorld)) };
-    let mut state = standing(input, &mut draft, main);
+    let state = standing(input, &mut draft, main);
+    let (draft, mut state) = phases::publish(input, draft, sides, state)?;
+    let keeps_former = draft.status.rotation.as_ref().is_some_and(|rotation| rotation.from_target_url.is_some());
+    let keeps_url = |endpoint: &RemoteEndpoint| keeps_former && endpoint.id == sides.pair.from;
     if draft.is_frozen() {
+        state.would(differences(input, keeps_url));
         return Continue(held_back(draft, state, sides));
     }
-    let (mut draft, instead) = correct_held(input, draft, sides.pair.phase)?;
+    let keeps = input.remote.held.as_ref().is_some_and(keeps_url);
+    let (mut draft, instead) = correct_held(input, draft, keeps)?;
     if let Some((report, left)) = instead {
         state.instead(report, left);
     }
     if let Some(other) = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref()) {
-        let keeps_url = keeps_url(&draft, other, sides);
-        draft = correct_other(input, draft, other, keeps_url)?;
+        draft = correct_other(input, draft, other, keeps_url(other))?;
     }
     Continue(phases::go_on(input, draft, sides, state))
 }
 
-/// The URL that the former endpoint keeps, where the provider refuses two with the same.
-fn keeps_url(draft: &Draft<'_>, endpoint: &RemoteEndpoint, sides: &Sides<'_>) -> bool {
-    let rotation = draft.status.rotation.as_ref();
-    endpoint.id == sides.pair.from && rotation.is_some_and(|rotation| rotation.from_target_url.is_some())
-}
-
-/// rules.md *Rotation*: suspend and Observe freeze the phase. The endpoint itself is as declared all the same.
-fn held_back(draft: Draft<'_>, state: Standing, sides: &Sides<'_>) -> EndpointPlan {
-    let what = match sides.pair.phase {
+/// rules.md *Rotation*: suspend and Observe freeze the phase.
+fn held_back(draft: Draft<'_>, mut state: Standing, sides: &Sides<'_>) -> EndpointPlan {
+    let Pair { phase, from, .. } = &sides.pair;
+    if sides.from.is_none() && matches!(phase, RotationPhase::Publishing | RotationPhase::Switching) {
+        state.would([format!(
+            "let the new remote endpoint take the place of {from}, which was deleted at the provider"
+        )]);
+    }
+    let what = match phase {
         RotationPhase::Preparing => "go on with the key rotation: make a second remote endpoint",
         RotationPhase::Publishing => "go on with the key rotation: move subscriptions to the new remote endpoint",
         RotationPhase::Switching => "go on with the key rotation: move the remaining subscriptions",
@@ -162,9 +172,7 @@ fn held_back(draft: Draft<'_>, state: Standing, sides: &Sides<'_>) -> EndpointPl
         RotationPhase::Retiring => "go on with the key rotation: delete the former remote endpoint",
     };
     let mut plan = state.rest(draft, None);
-    if plan.step == EndpointStep::Rest {
-        plan.status.plan.push(what.to_owned());
-    }
+    plan.status.plan.push(what.to_owned());
     plan
 }
 

@@ -13,7 +13,7 @@ use crate::api::ConditionType;
 use crate::api::endpoint::GapCause;
 use crate::plan::condition::find;
 use crate::plan::create::{self, Intent};
-use crate::plan::rotation::{self, Cause, Keys, Pair, due, keys};
+use crate::plan::rotation::{self, Cause, Pair, due, keys};
 use crate::plan::{Note, elapsed, target};
 use crate::provider::model::{Absence, EndpointPatch, RemoteEndpoint, RemoteId};
 
@@ -46,8 +46,7 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
             Correction::Words(lines) => draft.would(lines),
         });
     }
-    let keys = keys::one(input, endpoint);
-    if let Keys::Write(publish) = keys {
+    if let Some(publish) = keys::one(input, endpoint) {
         return Continue(draft.step(EndpointStep::PublishSecret(publish)));
     }
     rotation::record_request(input, &mut draft);

@@ -123,6 +123,14 @@ pub struct LeavingRow {
     pub there: bool,
 }
 
+impl LeavingRow {
+    /// Whether its pair cannot be made on the new endpoint: the provider wants the name of a practice that the key no
+    /// longer reaches.
+    pub fn is_nameless(&self) -> bool {
+        self.row.practice.is_some() && self.practice.is_none()
+    }
+}
+
 /// What the provider refused about a row that is to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {

@@ -12,7 +12,7 @@ use crate::api::{ConditionType, Reason};
 use crate::plan::condition::{Is, Report, Verdict, find};
 use crate::plan::gaps::{self, Loss};
 use crate::plan::reactivation::{self, Next};
-use crate::plan::rotation::{Pair, due};
+use crate::plan::rotation::{self, Pair, due};
 use crate::plan::{Note, wire_time};
 use crate::provider::model::{Absence, RemoteEndpoint, RemoteId};
 use crate::signing::SecretText;
@@ -41,6 +41,11 @@ impl Standing {
         let others = std::mem::take(&mut self.report.others);
         self.report = Report { others, ..report };
         self.again = self.again.into_iter().chain([left]).min();
+    }
+
+    /// What would be done about it besides, were it allowed.
+    pub(in crate::plan) fn would(&mut self, lines: impl IntoIterator<Item = String>) {
+        self.lines.extend(lines);
     }
 
     /// Writes it, and plans again.
@@ -108,6 +113,10 @@ pub(in crate::plan) fn standing(
 /// Fingerprint and age of the key, as far as they are known.
 fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteEndpoint) {
     let current = match &input.secret {
+        // Where the new endpoint is gone again, the former key is the one to be known by.
+        SecretView::Ours { previous: Some(previous), .. } if rotation::goes_back(&draft.status) => {
+            Some(previous.fingerprint())
+        }
         SecretView::Ours { current: Some(current), .. } => Some(current.fingerprint()),
         _ => endpoint.key.as_ref().map(SecretText::fingerprint),
     };

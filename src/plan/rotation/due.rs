@@ -9,7 +9,7 @@ use crate::api::endpoint::SigningSecretStatus;
 use crate::api::rotation::{RotationPhase, RotationSpec, RotationStatus};
 use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::condition::{Is, Verdict, kept};
-use crate::plan::endpoint::{EndpointInput, SecretView, Stuck};
+use crate::plan::endpoint::{EndpointInput, LeavingRow, SecretView, Stuck};
 use crate::plan::frozen::freeze;
 
 /// What a rotation may take beside its pauses, and how late it may begin, before it is overdue. The CRD keeps as much free
@@ -99,7 +99,7 @@ pub fn cause(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Optio
 /// person has to give the endpoint another URL.
 pub fn duplicate_refused(status: &WebhookEndpointStatus) -> bool {
     kept(&status.conditions, ConditionType::RotationOverdue)
-        .is_some_and(|overdue| overdue.is == Is::True && overdue.reason == Reason::DuplicateUrlRefused)
+        .is_some_and(|overdue| overdue.reason == Reason::DuplicateUrlRefused)
 }
 
 /// `RotationOverdue`, where it has to be said.
@@ -117,11 +117,10 @@ pub fn overdue(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: b
     Some(Verdict::new(ConditionType::RotationOverdue, Is::True, reason, message))
 }
 
-/// When the verdict of [`overdue`], or the phase, may be another one without anything else having changed.
+/// When the verdict of [`overdue`] may be another one without anything else having changed.
 pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Option<Duration> {
-    let pauses = pauses(&input.object.spec.signing_secret.rotation);
-    let moments: [Option<Timestamp>; 2] = match running(status) {
-        Some((rotation, phase)) => [late_at(rotation, phase, pauses), phase_ends(rotation, phase, pauses)],
+    let moments = match running(status) {
+        Some((rotation, phase)) => [late_at(rotation, phase, pauses(&input.object.spec.signing_secret.rotation)), None],
         None => {
             let next = status.signing_secret.as_ref().and_then(|known| known.next_rotation_time.as_ref());
             [next.map(|next| next.0), next.and_then(|next| after(next.0, MARGIN))]
@@ -134,14 +133,6 @@ pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> 
 fn running(status: &WebhookEndpointStatus) -> Option<(&RotationStatus, RotationPhase)> {
     let rotation = status.rotation.as_ref()?;
     Some((rotation, rotation.phase?))
-}
-
-fn phase_ends(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -> Option<Timestamp> {
-    match phase {
-        RotationPhase::Publishing => after(rotation.published_at.as_ref()?.0, pauses.publish_delay),
-        RotationPhase::Draining => after(rotation.switched_at.as_ref()?.0, pauses.overlap),
-        RotationPhase::Preparing | RotationPhase::Switching | RotationPhase::Retiring => None,
-    }
 }
 
 /// When a phase has lasted too long. Draining lasts as long as it is told to.
@@ -177,7 +168,7 @@ fn running_late(
         return Some(said);
     }
     let message = format!(
-        "the rotation has been {phase:?} for longer than it should; nothing is lost meanwhile, both keys verify: look at the other conditions of this object and of its account, and at the log of the operator"
+        "the rotation has been {phase:?} for longer than it should. Nothing is lost meanwhile, for the Secret verifies every delivery: look at the other conditions of this object and of its account for what holds it up"
     );
     Some((Reason::Overrun, message))
 }
@@ -191,13 +182,9 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         return Some((Reason::KeyUnreadable, message.to_owned()));
     }
     let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
-    let stuck = stuck.filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
-    if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
-        let id = &leaving.row.id;
-        let message = format!(
-            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay published and its events arrive",
-            stuck.refusal().status
-        );
+    let stuck = stuck.filter(|(_, stuck)| holds(&stuck.refusal()));
+    let stuck = stuck.filter_map(|(leaving, stuck)| Some((&leaving.row.id, unmovable(leaving, *stuck)?)));
+    if let Some((_, message)) = stuck.min_by(|a, b| a.0.cmp(b.0)) {
         return Some((Reason::MoveRefused, message));
     }
     let refusal = memory.delete_refused.filter(holds)?;
@@ -207,6 +194,20 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         refusal.status
     );
     Some((Reason::RemoteNotDeleted, message))
+}
+
+/// What is said of a row for which there is no way left.
+fn unmovable(leaving: &LeavingRow, stuck: Stuck) -> Option<String> {
+    let (id, status) = (&leaving.row.id, stuck.refusal().status);
+    match stuck {
+        Stuck::Move(_) if leaving.there || !leaving.is_nameless() => None,
+        Stuck::Move(_) | Stuck::Make(_) => Some(format!(
+            "the provider neither moves subscription {id} to the new remote endpoint nor has its like made there (HTTP {status}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay in the Secret, and its events arrive"
+        )),
+        Stuck::Delete(_) => Some(format!(
+            "the provider refuses to delete subscription {id} (HTTP {status}), in whose place another one stands on the new remote endpoint: delete it there. Until then both keys stay in the Secret, and its events arrive twice"
+        )),
+    }
 }
 
 fn not_begun(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: bool) -> Option<(Reason, String)> {
@@ -243,7 +244,7 @@ fn frozen(input: &EndpointInput<'_>) -> Option<(Reason, String)> {
     })
 }
 
-const OFF: &str = "the remote endpoint is switched off at the provider, and the key is not replaced before it is on again; its Active condition says what to do";
+const OFF: &str = "the remote endpoint is switched off at the provider, and the key is not replaced before it is on again: see the Active condition of this object for what to do";
 
 const DUPLICATE: &str = "the provider refuses a second endpoint with this target URL, so the key cannot be replaced beside the present one: change spec.targetUrl (another path or query that reaches the same receiver) and spec.signingSecret.rotation.requestId in one edit. The present key stays in use";
 

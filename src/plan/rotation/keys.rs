@@ -34,34 +34,28 @@ impl Publish {
     }
 }
 
-/// How the Secret stands.
+/// How the Secret stands while both keys are in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keys {
     /// As it should be.
     AsWanted,
     /// To be written.
     Write(Publish),
-    /// The key is neither in the Secret nor shown by the provider.
+    /// The new key is neither in the Secret nor shown by the provider.
     Lost,
 }
 
-/// The Secret while one key is in use.
-pub fn one(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Keys {
-    let SecretView::Ours { current, previous, dressed, .. } = &input.secret else {
-        return if endpoint.key.is_some() { Keys::Write(Publish::only(&endpoint.id)) } else { Keys::Lost };
+/// What the Secret lacks while one key is in use; `None` also where that key is lost.
+pub fn one(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Option<Publish> {
+    let (current, neat) = match &input.secret {
+        SecretView::Ours { current, previous, dressed, .. } => (current.as_ref(), *dressed && previous.is_none()),
+        SecretView::Missing | SecretView::Foreign => (None, false),
     };
-    let neat = *dressed && previous.is_none();
-    match (&endpoint.key, current) {
-        (Some(key), Some(current)) if key == current && neat => Keys::AsWanted,
-        (Some(_), _) => Keys::Write(Publish::only(&endpoint.id)),
-        (None, Some(current)) if is_published(input, current) => {
-            if neat {
-                Keys::AsWanted
-            } else {
-                Keys::Write(Publish { current: Source::Current, previous: None })
-            }
-        }
-        (None, _) => Keys::Lost,
+    match &endpoint.key {
+        Some(key) => (!neat || current != Some(key)).then(|| Publish::only(&endpoint.id)),
+        None => current
+            .filter(|current| !neat && is_published(input, current))
+            .map(|_| Publish { current: Source::Current, previous: None }),
     }
 }
 
@@ -108,17 +102,13 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
     Keys::Write(Publish { current: current_source, previous: wanted.map(|(_, source)| source) })
 }
 
-/// The Secret back at the former key alone, after the new one's endpoint is gone; `None` where it is so.
+/// The Secret back at the former key alone, after the new one's endpoint is gone.
 pub fn back_to(input: &EndpointInput<'_>, from: &RemoteEndpoint) -> Option<Publish> {
     match (&input.secret, &from.key) {
-        (SecretView::Ours { current, previous, .. }, Some(key)) => {
-            (current.as_ref() != Some(key) || previous.is_some()).then(|| Publish::only(&from.id))
-        }
         (SecretView::Ours { previous: Some(_), .. }, None) => {
             Some(Publish { current: Source::Previous, previous: None })
         }
-        (SecretView::Missing | SecretView::Foreign, Some(_)) => Some(Publish::only(&from.id)),
-        _ => None,
+        _ => one(input, from),
     }
 }
 

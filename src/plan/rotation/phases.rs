@@ -1,5 +1,6 @@
 //! What each phase does, and when it ends.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
 use super::keys::{self, Keys};
@@ -24,7 +25,7 @@ pub(super) fn go_on<'a>(
     state: Standing,
 ) -> EndpointPlan {
     match (sides.pair.phase, sides.from, sides.to) {
-        (RotationPhase::Preparing, Some(from), _) => preparing(input, draft, from, state),
+        (RotationPhase::Preparing, ..) => preparing(input, draft, state),
         (RotationPhase::Publishing, from, Some(to)) => publishing(input, draft, from, to, state),
         (RotationPhase::Switching, from, Some(to)) => switching(input, draft, from, to, sides, state),
         (RotationPhase::Draining, from, Some(to)) => draining(input, draft, from, to, sides, state),
@@ -35,26 +36,42 @@ pub(super) fn go_on<'a>(
     }
 }
 
+/// The Secret as the phase has it. rules.md *Suspend and Observe*: also while nothing else may be written.
+pub(super) fn publish<'a>(
+    input: &EndpointInput<'_>,
+    mut draft: Draft<'a>,
+    sides: &Sides<'_>,
+    state: Standing,
+) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing)> {
+    let phase = sides.pair.phase;
+    let written = rotation(&mut draft).published_at.is_some();
+    let lacks = match (phase, sides.from, sides.to) {
+        (RotationPhase::Preparing, Some(from), _) if written => keys::back_to(input, from),
+        (RotationPhase::Preparing, Some(from), _) => keys::one(input, from),
+        (_, from, Some(to)) => match keys::both(input, from, to, written || phase != RotationPhase::Publishing) {
+            Keys::Write(publish) => Some(publish),
+            Keys::AsWanted | Keys::Lost => None,
+        },
+        // What is missing here was asked about before.
+        _ => return Break(draft.step(EndpointStep::ListWorld)),
+    };
+    let Some(publish) = lacks else { return Continue((draft, state)) };
+    // publishDelay counts from the last write: the wait begins anew before that write is made.
+    if written && phase == RotationPhase::Publishing {
+        rotation(&mut draft).published_at = None;
+        return Break(state.acknowledge(draft));
+    }
+    Break(draft.step(EndpointStep::PublishSecret(publish)))
+}
+
 fn rotation<'d>(draft: &'d mut Draft<'_>) -> &'d mut RotationStatus {
     draft.status.rotation.get_or_insert_default()
 }
 
-fn preparing<'a>(
-    input: &'a EndpointInput<'a>,
-    mut draft: Draft<'a>,
-    from: &RemoteEndpoint,
-    state: Standing,
-) -> EndpointPlan {
-    if rotation(&mut draft).published_at.is_some() {
-        // A new endpoint was published and is gone again: the Secret holds the former key alone, as before.
-        if let Some(publish) = keys::back_to(input, from) {
-            return draft.step(EndpointStep::PublishSecret(publish));
-        }
-        rotation(&mut draft).published_at = None;
+fn preparing<'a>(input: &'a EndpointInput<'a>, mut draft: Draft<'a>, state: Standing) -> EndpointPlan {
+    // A new endpoint was published and is gone again: the Secret holds the former key alone, as before.
+    if rotation(&mut draft).published_at.take().is_some() {
         return state.acknowledge(draft);
-    }
-    if let Keys::Write(publish) = keys::one(input, from) {
-        return draft.step(EndpointStep::PublishSecret(publish));
     }
     make(input, draft, Purpose::Rotation(state))
 }
@@ -93,23 +110,14 @@ fn publishing<'a>(
     state: Standing,
 ) -> EndpointPlan {
     let published_at = rotation(&mut draft).published_at.clone();
-    match keys::both(input, from, to, published_at.is_some()) {
-        Keys::Lost => {
-            // Nobody will ever know its key. It is empty; named as on its way out, then another one is made.
-            draft.status.removing.push(to.id.as_str().to_owned());
-            draft.status.pending_create = None;
-            let rotation = rotation(&mut draft);
-            rotation.phase = Some(RotationPhase::Preparing);
-            rotation.to_remote_id = None;
-            return state.acknowledge(draft);
-        }
-        // publishDelay counts from the last write: the wait begins anew before that write is made.
-        Keys::Write(_) if published_at.is_some() => {
-            rotation(&mut draft).published_at = None;
-            return state.acknowledge(draft);
-        }
-        Keys::Write(publish) => return draft.step(EndpointStep::PublishSecret(publish)),
-        Keys::AsWanted => {}
+    if keys::both(input, from, to, published_at.is_some()) == Keys::Lost {
+        // Nobody will ever know its key. It is empty; named as on its way out, then another one is made.
+        draft.status.removing.push(to.id.as_str().to_owned());
+        draft.status.pending_create = None;
+        let rotation = rotation(&mut draft);
+        rotation.phase = Some(RotationPhase::Preparing);
+        rotation.to_remote_id = None;
+        return state.acknowledge(draft);
     }
     let Some(published_at) = published_at else {
         rotation(&mut draft).published_at = Some(pause_from(input.now));
@@ -157,9 +165,6 @@ fn switching<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
-    if let Keys::Write(publish) = keys::both(input, from, to, true) {
-        return draft.step(EndpointStep::PublishSecret(publish));
-    }
     if from.is_some() {
         match rows(input, sides, to) {
             Rows::Do(step) => return draft.step(step),
@@ -215,10 +220,6 @@ fn draining<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
-    let keys = keys::both(input, from, to, true);
-    if let Keys::Write(publish) = keys {
-        return draft.step(EndpointStep::PublishSecret(publish));
-    }
     // What appears on the former one is moved. Its list comes with every round, and once more before it is retired.
     if let (Some(_), Some(_), Rows::Do(step)) = (from, &input.remote.leaving, rows(input, sides, to)) {
         return draft.step(step);
@@ -229,7 +230,7 @@ fn draining<'a>(
     };
     let overlap = due::pauses(&input.object.spec.signing_secret.rotation).overlap;
     // What was refused can be verified only with a key that the Secret holds; and a lost new key has to be replaced.
-    let useless = keys == Keys::Lost || keys::former_is_lost(input);
+    let useless = keys::both(input, from, to, true) == Keys::Lost || keys::former_is_lost(input);
     let left = overlap.saturating_sub(elapsed(switched_at.0, input.now));
     if !left.is_zero() && !useless {
         return state.rest(draft, Some(left));
@@ -247,9 +248,6 @@ fn retiring<'a>(
     to: &RemoteEndpoint,
     state: Standing,
 ) -> EndpointPlan {
-    if let Keys::Write(publish) = keys::both(input, Some(from), to, true) {
-        return draft.step(EndpointStep::PublishSecret(publish));
-    }
     // What appeared since the last list would go with the endpoint.
     if !input.memory.looked_before_retiring {
         return draft.step(EndpointStep::ListRows(from.id.clone()));
@@ -290,7 +288,7 @@ fn retired<'a>(
         Some(absence) if !absence.witnessed => return state.rest(draft, None),
         Some(_) => {}
     }
-    if let Keys::Write(publish) = keys::one(input, to) {
+    if let Some(publish) = keys::one(input, to) {
         return draft.step(EndpointStep::PublishSecret(publish));
     }
     clear(&mut draft.status);
@@ -343,8 +341,7 @@ fn detour(input: &EndpointInput<'_>, (leaving, stuck): &(LeavingRow, Stuck), to:
             Some(RowCall::Move { row: row.clone(), to: to.id.clone(), practice: any_practice.clone() })
         }
         Stuck::Move(_) if *there => Some(RowCall::Delete { row: row.clone() }),
-        // Without its practice's name it cannot be made.
-        Stuck::Move(_) if row.practice.is_some() && practice.is_none() => None,
+        Stuck::Move(_) if leaving.is_nameless() => None,
         Stuck::Move(_) => Some(RowCall::Create {
             endpoint: to.id.clone(),
             key: row.key(),

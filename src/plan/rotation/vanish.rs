@@ -94,9 +94,8 @@ fn prepare_again<'a>(input: &'a EndpointInput<'a>, mut draft: Draft<'a>, sides: 
     }
     let text = "the new remote endpoint of the key rotation was deleted at the provider; making another one";
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
-    let state = standing(input, &mut draft, from);
     backwards(&mut draft);
-    state.acknowledge(draft)
+    standing(input, &mut draft, from).acknowledge(draft)
 }
 
 /// The new one is gone, and rows with it: back to the former one at once, then prepare again.
@@ -114,12 +113,12 @@ fn go_back<'a>(
     if draft.is_frozen() {
         return draft.would([text]);
     }
+    backwards(&mut draft);
     let state = standing(input, &mut draft, from);
     lost(input, &mut draft, GapCause::EndpointMissing, absence);
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
     draft.status.remote_id = Some(from.id.as_str().to_owned());
     draft.status.active = Some(from.active);
-    backwards(&mut draft);
     state.acknowledge(draft)
 }
 

@@ -239,6 +239,9 @@ fn suspend_freezes_the_phase() {
     for phase in [Publishing, Switching, Draining, Retiring] {
         let mut walk = requested();
         walk.until(Some(phase));
+        if phase == Publishing {
+            walk.run();
+        }
         walk.endpoint.spec(json!({"suspend": true}));
         walk.steps.clear();
         walk.endpoint.now += 100 * 3600;

@@ -4,30 +4,14 @@ use serde_json::json;
 
 use super::fixtures::*;
 use super::walk::{Walk, key_of};
-use crate::api::rotation::RotationPhase::{self, Draining, Preparing, Publishing, Retiring, Switching};
+use crate::api::rotation::RotationPhase::{Draining, Preparing, Publishing, Retiring, Switching};
+use crate::plan::AccountView;
 use crate::plan::endpoint::{EndpointStep, SecretView};
-
-fn at_phase(phase: RotationPhase) -> Walk {
-    let mut walk = Walk::new(json!({}));
-    walk.edit(&json!({"requestId": "one"}));
-    walk.until(Some(phase));
-    if phase == Publishing {
-        walk.run();
-    }
-    walk
-}
-
-/// Somebody deletes an endpoint at the provider, and everything on it.
-fn delete(walk: &mut Walk, gone: &str) {
-    walk.remotes.retain(|remote| remote.id != id(gone));
-    walk.rows.retain(|row| row.endpoint != id(gone));
-    walk.proven.push(id(gone));
-}
 
 #[test]
 fn without_the_former_one_before_the_switch_the_new_one_takes_over_at_once() {
-    let mut walk = at_phase(Publishing);
-    delete(&mut walk, "7");
+    let mut walk = Walk::at_phase(Publishing);
+    walk.delete("7");
     walk.steps.clear();
     walk.run();
     assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Draining), Some("8")));
@@ -40,8 +24,8 @@ fn without_the_former_one_before_the_switch_the_new_one_takes_over_at_once() {
 
 #[test]
 fn without_the_former_one_while_preparing_it_is_a_plain_create() {
-    let mut walk = at_phase(Preparing);
-    delete(&mut walk, "7");
+    let mut walk = Walk::at_phase(Preparing);
+    walk.delete("7");
     walk.until(None);
     walk.run();
     assert_eq!((walk.held().as_deref(), walk.keys().0.as_deref()), (Some("8"), Some("8")));
@@ -50,8 +34,8 @@ fn without_the_former_one_while_preparing_it_is_a_plain_create() {
 
 #[test]
 fn without_the_new_one_before_the_switch_another_is_made() {
-    let mut walk = at_phase(Publishing);
-    delete(&mut walk, "8");
+    let mut walk = Walk::at_phase(Publishing);
+    walk.delete("8");
     walk.until(Some(Preparing));
     walk.until(Some(Draining));
     assert_eq!((walk.held().as_deref(), walk.keys().0.as_deref()), (Some("9"), Some("9")));
@@ -61,8 +45,8 @@ fn without_the_new_one_before_the_switch_another_is_made() {
 #[test]
 fn without_the_new_one_after_the_switch_everything_goes_back_first() {
     for phase in [Switching, Draining] {
-        let mut walk = at_phase(phase);
-        delete(&mut walk, "8");
+        let mut walk = Walk::at_phase(phase);
+        walk.delete("8");
         walk.step();
         assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Preparing), Some("7")), "{phase:?}: status first");
         let gaps = walk.endpoint.object.status.clone().unwrap().delivery_gaps;
@@ -77,8 +61,8 @@ fn without_the_new_one_after_the_switch_everything_goes_back_first() {
 
 #[test]
 fn in_retiring_the_former_one_is_never_used_again() {
-    let mut walk = at_phase(Retiring);
-    delete(&mut walk, "8");
+    let mut walk = Walk::at_phase(Retiring);
+    walk.delete("8");
     walk.run();
     assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")));
     assert_eq!(walk.keys(), (Some("9".into()), None));
@@ -88,9 +72,9 @@ fn in_retiring_the_former_one_is_never_used_again() {
 #[test]
 fn without_both_it_is_a_plain_create() {
     for phase in [Publishing, Switching, Draining] {
-        let mut walk = at_phase(phase);
-        delete(&mut walk, "7");
-        delete(&mut walk, "8");
+        let mut walk = Walk::at_phase(phase);
+        walk.delete("7");
+        walk.delete("8");
         walk.run();
         assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")), "{phase:?}");
         assert_eq!(walk.said("Ready"), "True/InSync");
@@ -100,8 +84,8 @@ fn without_both_it_is_a_plain_create() {
 #[test]
 fn without_the_former_one_after_the_switch_it_goes_on() {
     for phase in [Switching, Draining, Retiring] {
-        let mut walk = at_phase(phase);
-        delete(&mut walk, "7");
+        let mut walk = Walk::at_phase(phase);
+        walk.delete("7");
         walk.until(None);
         assert_eq!((walk.keys(), walk.held().as_deref()), ((Some("8".into()), None), Some("8")), "{phase:?}");
     }
@@ -120,7 +104,7 @@ fn a_secret_that_is_deleted_or_changed_is_put_back_as_the_phase_has_it() {
                 rotated_at: None,
             },
         ] {
-            let mut walk = at_phase(phase);
+            let mut walk = Walk::at_phase(phase);
             let before = walk.keys();
             let rows = walk.rows.clone();
             // What is tampered with cannot be verified, until the next step has put it back.
@@ -139,7 +123,7 @@ fn a_secret_that_is_deleted_or_changed_is_put_back_as_the_phase_has_it() {
 
 #[test]
 fn the_wait_for_receivers_begins_anew_after_every_later_write_of_the_secret() {
-    let mut walk = at_phase(Publishing);
+    let mut walk = Walk::at_phase(Publishing);
     walk.endpoint.now += 80;
     walk.rows.clear();
     walk.endpoint.secret = SecretView::Missing;
@@ -149,7 +133,7 @@ fn the_wait_for_receivers_begins_anew_after_every_later_write_of_the_secret() {
 
 #[test]
 fn a_new_key_that_nobody_knows_is_given_up() {
-    let mut walk = at_phase(Preparing);
+    let mut walk = Walk::at_phase(Preparing);
     walk.hides_keys = true;
     walk.until(Some(Publishing));
     // The process dies between the id and the key.
@@ -163,7 +147,7 @@ fn a_new_key_that_nobody_knows_is_given_up() {
 
 #[test]
 fn a_former_endpoint_that_the_provider_keeps_is_named() {
-    let mut walk = at_phase(Retiring);
+    let mut walk = Walk::at_phase(Retiring);
     walk.endpoint.memory.delete_refused = Some(crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) });
     walk.run();
     assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Retiring), "True/RemoteNotDeleted".into()));
@@ -175,7 +159,7 @@ fn a_former_endpoint_that_the_provider_keeps_is_named() {
 
 #[test]
 fn a_rotation_that_takes_too_long_is_overdue() {
-    let mut walk = at_phase(Switching);
+    let mut walk = Walk::at_phase(Switching);
     (walk.unmovable, walk.unmakeable) = (vec![id("1")], true);
     walk.step();
     walk.endpoint.memory.stuck.clear();
@@ -188,7 +172,7 @@ fn a_rotation_that_takes_too_long_is_overdue() {
 #[test]
 fn deletion_takes_both_along() {
     for phase in [Preparing, Publishing, Switching, Draining, Retiring] {
-        let mut walk = at_phase(phase);
+        let mut walk = Walk::at_phase(phase);
         walk.endpoint.delete();
         walk.run();
         assert_eq!(walk.remotes.len(), 0, "{phase:?}");
@@ -205,7 +189,7 @@ fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
         (Draining, vec!["7", "8"], (Some("8"), Some("7"))),
         (Retiring, vec!["7", "8"], (Some("8"), Some("7"))),
     ] {
-        let mut walk = at_phase(phase);
+        let mut walk = Walk::at_phase(phase);
         walk.endpoint.spec(json!({"deletionPolicy": "Orphan"}));
         walk.endpoint.delete();
         walk.run();
@@ -217,5 +201,91 @@ fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
         assert!(!owned, "{phase:?}: garbage collection keeps a live key");
         let text = &walk.notes.last().unwrap().text;
         assert!(remotes.iter().all(|id| text.contains(id)), "{text}");
+    }
+}
+
+#[test]
+fn orphan_looks_before_it_leaves_and_does_not_wait_for_what_cannot_be_deleted() {
+    let orphan = |phase| {
+        let mut walk = Walk::at_phase(phase);
+        walk.endpoint.spec(json!({"deletionPolicy": "Orphan"}));
+        walk.endpoint.delete();
+        walk.look();
+        walk
+    };
+    let mut unlisted = orphan(Publishing);
+    unlisted.endpoint.remote.listed = false;
+    assert_eq!(unlisted.endpoint.step(), EndpointStep::ListEndpoints);
+    let mut pending = orphan(Preparing);
+    pending.endpoint.remote.listed_since_intent = false;
+    assert_eq!(pending.endpoint.step(), EndpointStep::ListEndpoints, "what a POST may have made");
+    let mut gone = orphan(Publishing);
+    gone.endpoint.account = AccountView::NotFound;
+    assert_eq!(gone.endpoint.step(), EndpointStep::ReleaseSecret);
+    let mut refused = orphan(Publishing);
+    assert_eq!(refused.endpoint.step(), EndpointStep::Delete(id("8")));
+    refused.endpoint.memory.delete_refused = Some(refusal(400));
+    refused.run();
+    assert_eq!(refused.endpoint.object.metadata.finalizers, None);
+    assert!(refused.notes.last().unwrap().text.contains("7, 8"), "both are named");
+}
+
+#[test]
+fn without_both_a_rotation_is_given_up_only_when_something_may_be_made() {
+    let mut walk = Walk::at_phase(Switching);
+    walk.delete("7");
+    walk.delete("8");
+    walk.endpoint.spec(json!({"suspend": true}));
+    walk.run();
+    assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Switching), Some("7")), "suspend freezes the phase");
+    assert_eq!(walk.said("Ready"), "False/Suspended");
+    walk.endpoint.spec(json!({"suspend": false}));
+    walk.run();
+    assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")));
+}
+
+#[test]
+fn in_retiring_a_former_one_that_is_gone_as_well_needs_no_removal() {
+    for (former, removing) in [(true, vec!["7"]), (false, vec![])] {
+        let mut walk = Walk::at_phase(Retiring);
+        walk.delete("8");
+        if !former {
+            walk.delete("7");
+        }
+        walk.endpoint.spec(json!({"suspend": true}));
+        walk.run();
+        assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Retiring), Some("8")), "nothing is made");
+        walk.endpoint.spec(json!({"suspend": false}));
+        walk.step();
+        let status = walk.endpoint.object.status.clone().unwrap();
+        assert_eq!((walk.phase(), status.removing), (None, removing.iter().map(ToString::to_string).collect()));
+        walk.run();
+        assert_eq!((walk.held().as_deref(), walk.remotes.len()), (Some("9"), 1));
+    }
+}
+
+#[test]
+fn without_the_former_one_suspend_says_that_events_are_missing() {
+    for phase in [Publishing, Switching] {
+        let mut walk = Walk::at_phase(phase);
+        walk.endpoint.status(json!({"subscriptions": {"active": 2, "undeclared": 0}}));
+        walk.delete("7");
+        walk.endpoint.spec(json!({"suspend": true}));
+        walk.run();
+        assert_eq!((walk.phase(), walk.said("Ready")), (Some(phase), "False/Suspended".into()));
+        let plan = walk.endpoint.object.status.clone().unwrap().plan;
+        assert_eq!(plan[0], "let the new remote endpoint take the place of 7, which was deleted at the provider");
+        walk.endpoint.spec(json!({"suspend": false}));
+        walk.step();
+        let gaps = walk.endpoint.object.status.clone().unwrap().delivery_gaps;
+        assert_eq!(gaps.len(), 1, "{phase:?}");
+        walk.until(None);
+    }
+    for phase in [Draining, Retiring] {
+        let mut walk = Walk::at_phase(phase);
+        walk.delete("7");
+        walk.endpoint.spec(json!({"suspend": true}));
+        walk.run();
+        assert_eq!((walk.phase(), walk.said("Ready")), (Some(phase), "True/InSync".into()), "nothing was on it");
     }
 }

@@ -26,8 +26,12 @@ pub struct Walk {
     /// Rows that the provider refuses to move; and whether it refuses to make them too.
     pub unmovable: Vec<RemoteId>,
     pub unmakeable: bool,
+    /// Whether the key no longer reaches the practice of the rows.
+    pub nameless: bool,
     /// The status with which a POST of an endpoint is refused.
     pub post_refused: Option<u16>,
+    /// Instead of what the world shows: how far the move is proven.
+    pub moved: Option<Moved>,
     /// Whether lists hide keys; the 201 shows them all the same.
     pub hides_keys: bool,
     /// Whether the operator forgets everything after each step that changes something, as if it had been killed.
@@ -79,7 +83,9 @@ impl Walk {
             written: Vec::new(),
             unmovable: Vec::new(),
             unmakeable: false,
+            nameless: false,
             post_refused: None,
+            moved: None,
             hides_keys: false,
             forgetful: false,
             proven: Vec::new(),
@@ -89,6 +95,24 @@ impl Walk {
         walk.run();
         walk.steps.clear();
         walk
+    }
+
+    /// One whose key was asked to be replaced, in this phase; in Publishing, the Secret holds both keys already.
+    pub fn at_phase(phase: RotationPhase) -> Self {
+        let mut walk = Self::new(serde_json::json!({}));
+        walk.edit(&serde_json::json!({"requestId": "one"}));
+        walk.until(Some(phase));
+        if phase == RotationPhase::Publishing {
+            walk.run();
+        }
+        walk
+    }
+
+    /// Somebody deletes an endpoint at the provider, and everything on it.
+    pub fn delete(&mut self, gone: &str) {
+        self.remotes.retain(|remote| remote.id != id(gone));
+        self.rows.retain(|row| row.endpoint != id(gone));
+        self.proven.push(id(gone));
     }
 
     /// Changes the rotation's spec, as an edit does.
@@ -184,7 +208,8 @@ impl Walk {
         }
     }
 
-    fn look(&mut self) {
+    /// What the plan sees of the world.
+    pub fn look(&mut self) {
         let status = self.endpoint.object.status.clone().unwrap();
         let get = |id: &RemoteId| {
             let found = self.remotes.iter().find(|remote| remote.id == *id)?;
@@ -230,11 +255,11 @@ impl Walk {
                 gone: get(id).is_none() && !self.proven.contains(id),
             }),
             leaving,
-            moved: match (left, self.listed_to) {
+            moved: self.moved.unwrap_or(match (left, self.listed_to) {
                 (true, _) => Moved::ListFrom,
                 (false, false) => Moved::ListTo,
                 (false, true) => Moved::Proven,
-            },
+            }),
             ..RemoteSide::default()
         };
     }
@@ -245,7 +270,8 @@ impl Walk {
             let to = pair.to.as_ref().unwrap();
             let there = self.rows.iter().any(|other| other.endpoint == *to && other.key() == row.key());
             let name: Option<Arc<str>> = Some("a".into());
-            let row = LeavingRow { row: row.clone(), practice: name.clone(), any_practice: name, there };
+            let practice = name.clone().filter(|_| !self.nameless);
+            let row = LeavingRow { row: row.clone(), practice, any_practice: name, there };
             match self.endpoint.memory.stuck.get(&row.row.id) {
                 Some(why) => leaving.stuck.push((row, *why)),
                 None => leaving.movable.push(row),
