@@ -48,7 +48,7 @@ pub(super) fn publish<'a>(
     let lacks = match (phase, sides.from, sides.to) {
         (RotationPhase::Preparing, Some(from), _) if written => keys::back_to(input, from),
         (RotationPhase::Preparing, Some(from), _) => keys::one(input, from),
-        (_, from, Some(to)) => match keys::both(input, from, to, written || phase != RotationPhase::Publishing) {
+        (_, from, Some(to)) => match keys::both(input, from, to, written) {
             Keys::Write(publish) => Some(publish),
             Keys::AsWanted | Keys::Lost => None,
         },

@@ -12,7 +12,7 @@ use crate::plan::endpoint::{EndpointStep, Stuck};
 use crate::plan::rotation::{Pair, due};
 use crate::plan::row_calls::RowCall;
 use crate::plan::{PlanTiming, Refusal};
-use crate::provider::model::{Absence, EndpointPatch, Moved};
+use crate::provider::model::{Absence, EndpointPatch, Moved, RemoteRow};
 
 fn seconds(wait: Option<std::time::Duration>) -> Option<u64> {
     wait.map(|wait| wait.as_secs())
@@ -367,4 +367,23 @@ fn a_request_is_not_overdue_while_it_can_begin() {
     assert_eq!(walk.said("RotationOverdue"), "absent");
     assert_eq!(walk.endpoint.object.status.as_ref().unwrap().plan, ["replace the signing key of remote endpoint 7"]);
     assert_eq!(due::MARGIN.as_secs(), 3600);
+}
+
+#[test]
+fn a_row_that_still_has_a_way_to_the_new_endpoint_is_not_said_to_be_stuck() {
+    for (nameless, there, said) in
+        [(false, false, "absent"), (false, true, "absent"), (true, true, "absent"), (true, false, "True/MoveRefused")]
+    {
+        let mut walk = Walk::at_phase(Switching);
+        walk.nameless = nameless;
+        if there {
+            let copy = RemoteRow { id: id("20"), endpoint: id("8"), ..walk.rows[1].clone() };
+            walk.rows.push(copy);
+        }
+        let refusal = Refusal { status: 403, at: at(walk.endpoint.now) };
+        walk.endpoint.memory.stuck.insert(id("2"), Stuck::Move(refusal));
+        walk.endpoint.spec(json!({"suspend": true}));
+        walk.run();
+        assert_eq!(walk.said("RotationOverdue"), said, "nameless {nameless}, there {there}");
+    }
 }

@@ -119,6 +119,15 @@ fn back_at_the_former_endpoint_a_secret_that_is_gone_as_well_is_put_back() {
 }
 
 #[test]
+fn while_preparing_the_key_in_use_is_current_whatever_is_left_beside_it() {
+    let mut walk = Walk::at_phase(Preparing);
+    walk.hides_keys = true;
+    walk.endpoint.secret = holding("7", Some("old"));
+    let step = EndpointStep::PublishSecret(Publish { current: Source::Current, previous: None });
+    assert_eq!(walk.step().step, step);
+}
+
+#[test]
 fn both_keys_that_were_written_by_a_process_that_died_are_known_again() {
     let mut walk = written_and_died();
     assert_eq!(walk.run().map(|wait| wait.as_secs()), Some(90));
