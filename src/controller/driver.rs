@@ -260,7 +260,7 @@ async fn run_pass<K: Controlled>(object: Arc<K>, key: ObjectKey, context: &Arc<C
     // Also a pass that nothing but a wake has asked for is waited for: one that hangs must show.
     context.health.waiting(&key);
     // The lane of the reads that a pass needs; each write has its own (rules.md *Gate*).
-    let lane = if object.meta().deletion_timestamp.is_some() { Lane::Deletes } else { Lane::Creates };
+    let lane = if K::is_urgent(&object) { Lane::Deletes } else { Lane::Creates };
     let outcome = Errand::new(lane).run(K::pass(context, object.clone())).await;
     context.health.served(&key);
     if let Some(latest) = K::cache(context).get(&key.namespace, &key.name) {

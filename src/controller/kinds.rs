@@ -39,6 +39,10 @@ pub trait Controlled: Kind + PartialEq {
     fn conditions(object: &Self) -> &[Condition];
     /// Whether the object is held back from writing at the provider.
     fn is_suspended(context: &Context, object: &Self) -> bool;
+    /// Whether everything that a pass over it calls goes in the lane of deletes (rules.md *Gate*).
+    fn is_urgent(object: &Self) -> bool {
+        object.meta().deletion_timestamp.is_some()
+    }
     /// What metrics say of its status besides the conditions.
     fn measure(_: &Context, _: &ObjectKey, _: &Self) {}
     /// Observe, plan, execute, report.
@@ -200,6 +204,16 @@ impl Controlled for WebhookEndpoint {
 
     fn is_suspended(context: &Context, object: &Self) -> bool {
         object.spec.suspend || policy::of_endpoint(context, object).observe
+    }
+
+    /// A deletion, and a leaked key that is being replaced.
+    fn is_urgent(object: &Self) -> bool {
+        let rotation = &object.spec.signing_secret.rotation;
+        let handled = object.status.as_ref().and_then(|status| status.rotation.as_ref());
+        let runs = handled.is_some_and(|handled| handled.phase.is_some());
+        let asked = handled.and_then(|handled| handled.last_handled_request_id.as_ref()) != Some(&rotation.request_id);
+        let leaked = rotation.overlap.get().is_some_and(|overlap| overlap.is_zero());
+        object.metadata.deletion_timestamp.is_some() || leaked && (runs || asked)
     }
 
     fn measure(context: &Context, key: &ObjectKey, object: &Self) {

@@ -59,7 +59,14 @@ pub async fn send(realm: &Arc<Realm>, call: &RowCall, version: &Arc<str>) -> Res
         }
         RowCall::Move { row, to, practice } => {
             let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
-            realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
+            match realm.patch_row(row, practice.as_deref(), &patch).await {
+                Err(CallError::NotFound) => {
+                    // It may be the destination that is gone, and no list of rows would say so.
+                    realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+                    Err(CallError::NotFound)
+                }
+                answer => answer.map(drop),
+            }
         }
         RowCall::Switch { row, practice, active, .. } => {
             let patch = RowPatch { active: Some(*active), new_endpoint: None };

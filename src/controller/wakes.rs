@@ -151,6 +151,15 @@ pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
                 count(context, &*endpoint);
             }
             declarers(context, handle, &endpoint, &keys);
+            // Those that have left for another endpoint and still have something here, which a rotation may move.
+            if rotates {
+                let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
+                let name = endpoint.metadata.name.as_deref().unwrap_or_default();
+                for place in claims::ids(&endpoint) {
+                    let left = claims::applied_on(context, namespace, place).into_iter();
+                    left.filter(|one| one.spec.endpoint_ref.name != name).for_each(|one| wake(context, &*one));
+                }
+            }
         }
     }
 }

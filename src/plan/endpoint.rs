@@ -20,13 +20,13 @@ use super::{AccountView, Note, Refusal, target};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
 
-pub(super) use correct::{correct_held, correct_other, differences};
+pub(super) use correct::{correct_held, correct_other};
 use create::intent;
-pub(super) use create::{Purpose, make};
+pub(super) use create::{Purpose, close, make};
 pub(super) use draft::Draft;
 pub(super) use held::{Presence, presence, recreate};
 pub use input::{EndpointInput, EndpointMemory, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView, Stuck};
-pub(super) use standing::{Standing, lost, standing};
+pub(super) use standing::{Standing, lost, lost_key, standing};
 
 /// The next kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]

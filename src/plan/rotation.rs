@@ -10,6 +10,7 @@
 //! | `due` | when one begins, and when it is overdue |
 //! | `keys` | what the Secret holds in which phase |
 //! | `phases` | what each phase does, and when it ends |
+//! | `rows` | what is done about rows on the former endpoint |
 //! | `vanish` | one of the two endpoints is gone |
 //!
 //! This module must not write a key, an id or a moment into the status that it was not given.
@@ -17,6 +18,7 @@
 pub mod due;
 pub mod keys;
 mod phases;
+mod rows;
 mod vanish;
 
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -26,7 +28,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Is, Verdict};
 use super::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Standing, correct_held, correct_other, differences, standing,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Standing, correct_held, correct_other, standing,
 };
 use super::{Note, wire_time};
 use crate::api::rotation::{RotationPhase, RotationStatus};
@@ -35,7 +37,7 @@ use crate::provider::model::{RemoteEndpoint, RemoteId};
 
 pub use due::Cause;
 pub use keys::{Keys, Publish, Source};
-pub(super) use phases::{duplicate_refused, prepared};
+pub(super) use phases::{duplicate_refused, means_duplicate, prepared};
 
 /// After so many new endpoints without a readable key, one more would be no better.
 pub const MAX_UNREADABLE: u32 = 2;
@@ -88,12 +90,6 @@ impl Pair {
     }
 }
 
-/// Whether the Secret may hold the key of a new endpoint that is gone again, and the former one as `previous`.
-pub(super) fn goes_back(status: &WebhookEndpointStatus) -> bool {
-    let preparing = |rotation: &&RotationStatus| rotation.phase == Some(RotationPhase::Preparing);
-    status.rotation.as_ref().filter(preparing).is_some_and(|rotation| rotation.published_at.is_some())
-}
-
 /// Both endpoints of a running rotation, as far as they are there.
 pub(super) struct Sides<'a> {
     pair: Pair,
@@ -135,32 +131,34 @@ fn go_on<'a>(
     let mut draft = vanish::look(input, draft, sides)?;
     absorb(input, &mut draft);
     let Some(main) = sides.main() else { return Break(draft.step(EndpointStep::ListWorld)) };
-    let state = standing(input, &mut draft, main);
-    let (draft, mut state) = phases::publish(input, draft, sides, state)?;
-    let keeps_former = draft.status.rotation.as_ref().is_some_and(|rotation| rotation.from_target_url.is_some());
-    let keeps_url = |endpoint: &RemoteEndpoint| keeps_former && endpoint.id == sides.pair.from;
-    if draft.is_frozen() {
-        state.would(differences(input, keeps_url));
-        return Continue(held_back(draft, state, sides));
-    }
-    let keeps = input.remote.held.as_ref().is_some_and(keeps_url);
-    let (mut draft, instead) = correct_held(input, draft, keeps)?;
+    let mut state = standing(input, &mut draft, main);
+    let (mut draft, instead) = correct_held(input, draft, sides.pair.phase)?;
     if let Some((report, left)) = instead {
         state.instead(report, left);
     }
+    if draft.is_frozen() {
+        let (draft, state) = phases::keep_published(input, draft, sides, state)?;
+        return Continue(held_back(draft, state, sides));
+    }
     if let Some(other) = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref()) {
-        draft = correct_other(input, draft, other, keeps_url(other))?;
+        let keeps_url = keeps_url(&draft, other, sides);
+        draft = correct_other(input, draft, other, keeps_url)?;
     }
     Continue(phases::go_on(input, draft, sides, state))
 }
 
-/// rules.md *Rotation*: suspend and Observe freeze the phase.
+/// The URL that the former endpoint keeps, where the provider refuses two with the same.
+fn keeps_url(draft: &Draft<'_>, endpoint: &RemoteEndpoint, sides: &Sides<'_>) -> bool {
+    let rotation = draft.status.rotation.as_ref();
+    endpoint.id == sides.pair.from && rotation.is_some_and(|rotation| rotation.from_target_url.is_some())
+}
+
+/// rules.md *Rotation*: suspend and Observe freeze the phase. The endpoint itself is as declared all the same, unless the one
+/// that delivered is gone.
 fn held_back(draft: Draft<'_>, mut state: Standing, sides: &Sides<'_>) -> EndpointPlan {
     let Pair { phase, from, .. } = &sides.pair;
     if sides.from.is_none() && matches!(phase, RotationPhase::Publishing | RotationPhase::Switching) {
-        state.would([format!(
-            "let the new remote endpoint take the place of {from}, which was deleted at the provider"
-        )]);
+        state.would(format!("let the new remote endpoint take the place of {from}, which was deleted at the provider"));
     }
     let what = match phase {
         RotationPhase::Preparing => "go on with the key rotation: make a second remote endpoint",
@@ -172,7 +170,9 @@ fn held_back(draft: Draft<'_>, mut state: Standing, sides: &Sides<'_>) -> Endpoi
         RotationPhase::Retiring => "go on with the key rotation: delete the former remote endpoint",
     };
     let mut plan = state.rest(draft, None);
-    plan.status.plan.push(what.to_owned());
+    if plan.step == EndpointStep::Rest {
+        plan.status.plan.push(what.to_owned());
+    }
     plan
 }
 
@@ -232,6 +232,9 @@ pub(super) fn resumed(input: &EndpointInput<'_>, draft: &mut Draft<'_>, from: &R
 
 /// rules.md *Rotation*: a new request while Preparing is absorbed, because the key it asks for is being made.
 fn absorb(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    if draft.is_frozen() {
+        return;
+    }
     let request = &input.object.spec.signing_secret.rotation.request_id;
     let preparing = |rotation: &&mut RotationStatus| rotation.phase == Some(RotationPhase::Preparing);
     if let Some(rotation) = draft.status.rotation.as_mut().filter(preparing)

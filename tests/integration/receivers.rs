@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use external_webhooks::signing::{Keys, Message, NEXHEALTH, SecretText, SignedBy};
+use external_webhooks::signing::{
+    HERO_HEALTH, INSIGHT_HEALTH, Keys, Message, NEXHEALTH, Recipe, SecretText, SignedBy, new_key,
+};
 use serde_json::{Value, json};
 use testbed::nexhealth::{Endpoint, Received, Receiver, RowPatch, SimConfig, Simulator};
+use testbed::{herohealth, insighthealth};
 
 const PRACTICE: &str = SimConfig::SUBDOMAINS[0];
 const SOON: Duration = Duration::from_secs(20);
@@ -107,6 +110,59 @@ async fn the_operators_recipe_verifies_what_the_provider_sends() {
     for (case, verdict) in cases.iter().zip(verdicts) {
         assert_eq!(verdict.is_some(), case.genuine, "{}", case.what);
     }
+}
+
+/// Another provider's delivery by the operator's recipe for it: genuine with the key that signed it, in either place.
+fn judge(recipe: Recipe, received: &Received, signing_key: &str) {
+    let (own, other) = (SecretText::new(signing_key), SecretText::new("another key"));
+    let message =
+        Message { timestamp: recipe.timestamp_header.and_then(|name| received.header(name)), body: &received.body };
+    let signature = received.header(recipe.signature_header).unwrap();
+    let verdict = |current, previous, message| recipe.verify(Keys { current, previous }, message, signature);
+    assert_eq!(verdict(&own, None, message), Some(SignedBy::Current));
+    assert_eq!(verdict(&other, Some(&own), message), Some(SignedBy::Previous));
+    assert_eq!(verdict(&other, None, message), None);
+    let longer = [&received.body[..], b" "].concat();
+    assert_eq!(verdict(&own, None, Message { body: &longer, ..message }), None);
+}
+
+#[tokio::test]
+async fn the_operators_recipe_verifies_what_hero_health_sends() {
+    let simulator = herohealth::Simulator::start(herohealth::SimConfig::default()).await.unwrap();
+    let receiver = Receiver::start().await.unwrap();
+    simulator.route_host("hooks.example.com", receiver.address());
+    let (group, event, key) = (herohealth::SimConfig::GROUP, "appointment.confirmed", new_key([7; 32]));
+    simulator.edit().create(group, event, "https://hooks.example.com/a", Some(key.expose()));
+    // The page names neither the digest's case nor the form of the timestamp.
+    let forms = [
+        (herohealth::SignatureForm::Hex, herohealth::TimestampForm::Seconds),
+        (herohealth::SignatureForm::UpperHex, herohealth::TimestampForm::Iso),
+    ];
+    for (count, (signature, timestamp)) in forms.into_iter().enumerate() {
+        simulator.switch(|switches| (switches.signature_form, switches.timestamp_form) = (signature, timestamp));
+        assert_eq!(simulator.emit(group, event, "appt_1"), 1);
+        assert!(receiver.wait_for(|received| received.len() > count, SOON).await);
+        judge(HERO_HEALTH, &receiver.received()[count], key.expose());
+    }
+}
+
+#[tokio::test]
+async fn the_operators_recipe_serves_both_directions_at_insight_health() {
+    let simulator = insighthealth::Simulator::start(insighthealth::SimConfig::default()).await.unwrap();
+    let receiver = Receiver::start().await.unwrap();
+    simulator.route_host("hooks.example.com", receiver.address());
+    let (url, key) = ("https://hooks.example.com/notes".to_owned(), new_key([7; 32]));
+    let destination = insighthealth::Destination { url, api_key: "ours".into(), signing_key: key.expose().to_owned() };
+    simulator.edit().arrange(insighthealth::SimConfig::ORGANISATION, destination);
+    let note = insighthealth::Note { patient_id: "Zo\u{eb}".into(), ..insighthealth::Note::default() };
+    simulator.push(insighthealth::SimConfig::ORGANISATION, &note).unwrap();
+    assert!(receiver.wait_for(|received| !received.is_empty(), SOON).await);
+    judge(INSIGHT_HEALTH, &receiver.received()[0], key.expose());
+
+    // What goes there is signed with their key, and the simulator has its own idea of it.
+    let theirs = SecretText::new(insighthealth::SimConfig::SIGNING_KEY);
+    let ours = INSIGHT_HEALTH.sign(&theirs, Message { timestamp: None, body: b"[]" });
+    assert_eq!(ours, Some(insighthealth::sign::sign(theirs.expose(), b"[]")));
 }
 
 /// A folder of this test's own, empty.

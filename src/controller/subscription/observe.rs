@@ -1,5 +1,6 @@
 //! What a subscription's plan looks at: its endpoint object, account and realm, its siblings, the endpoints it was on.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -10,6 +11,7 @@ use crate::controller::accounts::RealmHandle;
 use crate::controller::{claims, policy};
 use crate::plan::condition::find;
 use crate::plan::pairs::{self, Sibling};
+use crate::plan::rotation::Pair;
 use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
 use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::{RemoteId, RemoteRows};
@@ -80,6 +82,7 @@ impl Pass<'_> {
         };
         let leaving = leaving.map(RemoteId::as_str);
         let named = applied.endpoint_remote_id.iter().chain(&applied.moving_endpoint_remote_ids);
+        let mut looked_at = HashSet::new();
         for id in named.filter(|id| Some(id.as_str()) != here && Some(id.as_str()) != leaving) {
             let Some(holder) = claims::holder(self.context, namespace, id) else { continue };
             // Its own deletion takes the rows along.
@@ -95,33 +98,46 @@ impl Pass<'_> {
             // The realm's own: the object's present endpoint may have none.
             let catalogue = handle.realm.provider().catalogue();
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
-            let id = RemoteId::new(id);
             let there = self.siblings(&holder.name_any());
-            handle.realm.read(|mirror| {
-                if !mirror.row_list_known(&id) || mirror.practice_list().is_none() {
-                    return old.unlisted.push(id.clone());
+            for id in places_of(&holder, id) {
+                if Some(id.as_str()) == here || Some(id.as_str()) == leaving || !looked_at.insert(id.clone()) {
+                    continue;
                 }
-                for (practice, key) in pairs::applied(applied, catalogue, mirror) {
-                    let declared_there = there.iter().any(|(object, _)| {
-                        Sibling { object, older: false }.declares(practice.as_deref(), &key, catalogue)
-                    });
-                    let rows = mirror.rows(&id, &key).into_iter();
-                    old.rows.extend(rows.map(|row| OldRow {
-                        practice: practice.clone(),
-                        row,
-                        movable: same_realm,
-                        declared_there,
-                    }));
-                }
-                if same_realm {
-                    old.same_realm.push(id.clone());
-                }
-                if !mirror.settled(&id) {
-                    old.unsettled.push(id.clone());
-                }
-            });
+                handle.realm.read(|mirror| {
+                    if !mirror.row_list_known(&id) || mirror.practice_list().is_none() {
+                        return old.unlisted.push(id.clone());
+                    }
+                    for (practice, key) in pairs::applied(applied, catalogue, mirror) {
+                        let declared_there = there.iter().any(|(object, _)| {
+                            Sibling { object, older: false }.declares(practice.as_deref(), &key, catalogue)
+                        });
+                        let rows = mirror.rows(&id, &key).into_iter();
+                        old.rows.extend(rows.map(|row| OldRow {
+                            practice: practice.clone(),
+                            row,
+                            movable: same_realm,
+                            declared_there,
+                        }));
+                    }
+                    if same_realm {
+                        old.same_realm.push(id.clone());
+                    }
+                    if !mirror.settled(&id) {
+                        old.unsettled.push(id.clone());
+                    }
+                });
+            }
         }
         old
+    }
+}
+
+/// Where rows of a remote endpoint may be: while its object rotates its key, on either of two, the former one first,
+/// because from there they move.
+fn places_of(holder: &WebhookEndpoint, id: &str) -> Vec<RemoteId> {
+    match holder.status.as_ref().and_then(Pair::of).filter(Pair::moves) {
+        Some(Pair { from, to: Some(to), .. }) if [&from, &to].iter().any(|own| own.as_str() == id) => vec![from, to],
+        _ => vec![RemoteId::new(id)],
     }
 }
 

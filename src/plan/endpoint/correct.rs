@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::{EndpointInput, EndpointPlan, EndpointStep, rejected};
+use crate::api::rotation::RotationPhase;
 use crate::api::{ConditionType, Reason};
 use crate::plan::condition::{Report, find, kept};
 use crate::plan::contention::Field;
@@ -30,10 +31,19 @@ pub(super) fn correction(
     patch: EndpointPatch,
 ) -> Correction {
     let id = &endpoint.id;
-    if draft.is_frozen() {
-        return Correction::Words(words(input, endpoint, &patch));
-    }
     let fields = fields(&patch);
+    if draft.is_frozen() {
+        let spec = &input.object.spec;
+        let words = fields.iter().map(|field| match field {
+            Field::TargetUrl => format!(
+                "change targetUrl of remote endpoint {id} from {} to {}",
+                target::shown(&endpoint.target_url),
+                target::shown(&spec.target_url)
+            ),
+            Field::Active => format!("change active of remote endpoint {id} to {}", spec.active),
+        });
+        return Correction::Words(words.collect());
+    }
     if let Some(refusal) = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
         return Correction::Leave(rejected(refusal), refusal.left(input.now, input.timing));
     }
@@ -58,10 +68,15 @@ pub(super) fn correction(
 pub(in crate::plan) fn correct_held<'a>(
     input: &EndpointInput<'_>,
     mut draft: Draft<'a>,
-    keeps_url: bool,
+    phase: RotationPhase,
 ) -> ControlFlow<EndpointPlan, (Draft<'a>, Option<(Report, Duration)>)> {
     let Some(endpoint) = &input.remote.held else { return Continue((draft, None)) };
-    let patch = difference_of_held(input, endpoint, keeps_url);
+    let former = !matches!(phase, RotationPhase::Draining | RotationPhase::Retiring);
+    let keeps = former && draft.status.rotation.as_ref().is_some_and(|rotation| rotation.from_target_url.is_some());
+    let mut patch = difference(input, endpoint);
+    if keeps {
+        patch.target_url = None;
+    }
     if patch == EndpointPatch::default() {
         return Continue((draft, None));
     }
@@ -80,7 +95,17 @@ pub(in crate::plan) fn correct_other<'a>(
     endpoint: &RemoteEndpoint,
     keeps_url: bool,
 ) -> ControlFlow<EndpointPlan, Draft<'a>> {
-    let patch = difference_of_other(input, endpoint, keeps_url);
+    let spec = &input.object.spec;
+    let moved = canonical_url(&endpoint.target_url) != canonical_url(&spec.target_url);
+    // rules.md *Switched off remotely*: the former one that the provider has switched off is left so; its rows have moved.
+    // The new one has delivered nothing yet, so that whoever switched it off was no provider in need.
+    let former = draft.status.rotation.as_ref().and_then(|rotation| rotation.from_remote_id.as_deref());
+    let edited = input.object.metadata.generation != Some(draft.status.observed_generation);
+    let left_off = spec.active && former == Some(endpoint.id.as_str()) && !edited;
+    let patch = EndpointPatch {
+        target_url: (moved && !keeps_url).then(|| spec.target_url.clone()),
+        active: (spec.active != endpoint.active && !left_off).then_some(spec.active),
+    };
     let fields = fields(&patch);
     let refused = input.memory.other_refused.is_some_and(|refusal| refusal.holds(input.now, input.timing));
     if fields.is_empty() || refused || left_alone(input, &endpoint.id, &fields).is_some() {
@@ -94,46 +119,6 @@ pub(in crate::plan) fn correct_other<'a>(
     draft.notes.push(Note::normal("Updated", "Update", text));
     draft.corrects = fields;
     Break(draft.step(EndpointStep::Patch(endpoint.id.clone(), patch)))
-}
-
-/// What differs of both, in words, where nothing may be written.
-pub(in crate::plan) fn differences(
-    input: &EndpointInput<'_>,
-    keeps_url: impl Fn(&RemoteEndpoint) -> bool,
-) -> Vec<String> {
-    let held = input.remote.held.as_ref();
-    let held = held.map(|held| words(input, held, &difference_of_held(input, held, keeps_url(held))));
-    let other = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref());
-    let other = other.map(|other| words(input, other, &difference_of_other(input, other, keeps_url(other))));
-    held.into_iter().chain(other).flatten().collect()
-}
-
-fn difference_of_held(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint, keeps_url: bool) -> EndpointPatch {
-    let EndpointPatch { target_url, active } = difference(input, endpoint);
-    EndpointPatch { target_url: target_url.filter(|_| !keeps_url), active }
-}
-
-fn difference_of_other(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint, keeps_url: bool) -> EndpointPatch {
-    let spec = &input.object.spec;
-    let moved = canonical_url(&endpoint.target_url) != canonical_url(&spec.target_url);
-    EndpointPatch {
-        target_url: (moved && !keeps_url).then(|| spec.target_url.clone()),
-        active: (spec.active != endpoint.active).then_some(spec.active),
-    }
-}
-
-fn words(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint, patch: &EndpointPatch) -> Vec<String> {
-    let (spec, id) = (&input.object.spec, &endpoint.id);
-    let fields = fields(patch);
-    let words = fields.iter().map(|field| match field {
-        Field::TargetUrl => format!(
-            "change targetUrl of remote endpoint {id} from {} to {}",
-            target::shown(&endpoint.target_url),
-            target::shown(&spec.target_url)
-        ),
-        Field::Active => format!("change active of remote endpoint {id} to {}", spec.active),
-    });
-    words.collect()
 }
 
 fn fields(patch: &EndpointPatch) -> Vec<Field> {

@@ -1,6 +1,6 @@
 //! rules.md *Create*, from no id to an id; also for the second endpoint of a rotation.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::adopt;
 use super::correct::difference;
@@ -44,7 +44,11 @@ impl Purpose {
 /// Brings one endpoint into being, or finds the one that an earlier attempt made.
 pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, purpose: Purpose) -> EndpointPlan {
     let remote = &input.remote;
-    let refused = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing));
+    let refused = match purpose {
+        Purpose::First => input.memory.refused,
+        Purpose::Rotation(_) => input.memory.second_refused,
+    };
+    let refused = refused.filter(|refusal| refusal.holds(input.now, input.timing));
     let last = draft.status.last_create.clone();
     let pending = draft.status.pending_create.clone();
     let mut intents: Vec<Intent<'_>> = last.iter().map(Intent::closed).collect();
@@ -58,7 +62,7 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
             return draft
                 .would([format!("delete the empty remote endpoint {id}, whose key the provider does not show")]);
         }
-        match input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+        match input.delete_refused(id) {
             None => return draft.step(EndpointStep::Delete(id.clone())),
             Some(refusal) if made_by(input, &intents, id) => {
                 let again = refusal.left(input.now, input.timing);
@@ -83,6 +87,14 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         create::Verdict::NeedRows(id) => return draft.step(EndpointStep::ListRows(id)),
         create::Verdict::Judged { ours, foreign } => (ours, foreign),
     };
+    if let Some(safe) = both_lost(input, &draft) {
+        let wait = elapsed(input.now, safe);
+        if wait.is_zero() {
+            return draft.step(EndpointStep::ListEndpoints);
+        }
+        let report = progressing("two creates with different URLs may have been lost; looking for the first");
+        return purpose.rest(draft, report, Some(wait));
+    }
     // An id that a 201 named is ours beyond doubt; a lower one is a twin of it only if a POST before it was lost.
     let made = input.memory.made.as_ref().filter(|made| !may_be_lost(input) && ours.contains(made));
     if let Some(keep) = made.or(ours.first()) {
@@ -111,12 +123,6 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
             format!("publish its signing key in the Secret {name:?}"),
         ]);
     }
-    if let Some(refusal) = refused {
-        return match purpose {
-            Purpose::First => draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing))),
-            Purpose::Rotation(state) => rotation::duplicate_refused(draft, refusal.status, state),
-        };
-    }
     if let Some(look_after) = remote.uncertain {
         let wait = elapsed(input.now, look_after);
         if wait.is_zero() {
@@ -124,6 +130,14 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         }
         let report = progressing("the answer to creating the remote endpoint was lost; looking for it soon");
         return purpose.rest(draft, report, Some(wait));
+    }
+    if let Some(refusal) = refused {
+        return match purpose {
+            Purpose::Rotation(state) if rotation::means_duplicate(refusal.status) => {
+                rotation::duplicate_refused(input, draft, refusal.status, state)
+            }
+            purpose => purpose.rest(draft, rejected(refusal), Some(refusal.left(input.now, input.timing))),
+        };
     }
     if let Some((MAX_UNREADABLE.., at)) = input.memory.unreadable {
         let left = input.timing.rejected.saturating_sub(elapsed(at, input.now));
@@ -136,7 +150,6 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
     // the one who wrote the intent that is there may have finished it meanwhile.
     if asked != Some(&input.object.spec.target_url) || !input.memory.intent_is_mine {
         // What the intent before may still make is remembered as ours.
-        let before = pending.as_ref().map(|pending| pending.since.0);
         if let Some(pending) = pending.clone().filter(|_| may_be_lost(input)) {
             draft.status.last_create = Some(ended(input, pending, last));
         }
@@ -144,8 +157,9 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         let seen_remote_ids = create::seen(&input.object.spec.target_url, &remote.same_url, last, input.timing);
         let mut own = intent(input, seen_remote_ids);
         // Never the same as before, or nothing would be written.
-        let later = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
-        own.since.0 = later.map_or(own.since.0, |later| later.max(own.since.0));
+        if let Some(before) = pending.filter(|before| *before == own) {
+            own.since.0 = before.since.0.checked_add(SignedDuration::from_secs(1)).unwrap_or(before.since.0);
+        }
         draft.status.pending_create = Some(own);
         return purpose.acknowledge(draft, "creating the remote endpoint");
     }
@@ -249,7 +263,7 @@ pub(super) fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) ->
 }
 
 /// The present intent has done what it was for. What one before it may still make is not forgotten for that.
-fn close(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+pub(in crate::plan) fn close(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
     let Some(pending) = draft.status.pending_create.take() else { return };
     let last = draft.status.last_create.take().filter(|last| last.outstanding);
     draft.status.last_create = Some(match last {
@@ -276,7 +290,28 @@ fn ended(input: &EndpointInput<'_>, pending: PendingCreate, before: Option<LastC
 
 /// Whether a POST of the present intent may have been lost: its answer was ambiguous, or its process ended.
 fn may_be_lost(input: &EndpointInput<'_>) -> bool {
-    input.memory.lost_post.is_some() || !input.memory.intent_is_mine
+    let status = input.object.status.as_ref();
+    let since = status.and_then(|status| status.pending_create.as_ref()).map(|pending| pending.since.0);
+    // Times in a status are whole seconds.
+    let since = since.map(|since| since.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(since));
+    let lost = input.memory.lost_post.is_some_and(|lost| since.is_none_or(|since| since <= lost));
+    lost || !input.memory.intent_is_mine
+}
+
+/// The status remembers one create that ended. Where the present one has another URL and both may have been lost, the end
+/// of the first is waited for: from when on a list shows all that it made.
+fn both_lost(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<Timestamp> {
+    let status = &draft.status;
+    let pending = status.pending_create.as_ref().filter(|_| may_be_lost(input))?;
+    let last = status.last_create.as_ref().filter(|last| last.outstanding)?;
+    let spec = &input.object.spec.target_url;
+    let url = |url: &Option<String>| canonical_url(url.as_ref().unwrap_or(spec));
+    if url(&pending.target_url) == url(&last.target_url) {
+        return None;
+    }
+    let late = SignedDuration::try_from(input.timing.outstanding + input.predecessor).ok()?;
+    let safe = last.until.0.checked_add(late).ok()?;
+    input.remote.listed_at.is_none_or(|listed| listed < safe).then_some(safe)
 }
 
 fn published(secret: &SecretView, key: &SecretText) -> bool {

@@ -13,7 +13,7 @@ use crate::api::ConditionType;
 use crate::api::endpoint::GapCause;
 use crate::plan::condition::find;
 use crate::plan::create::{self, Intent};
-use crate::plan::rotation::{self, Cause, Pair, due, keys};
+use crate::plan::rotation::{self, Cause, Keys, Pair, due, keys};
 use crate::plan::{Note, elapsed, target};
 use crate::provider::model::{Absence, EndpointPatch, RemoteEndpoint, RemoteId};
 
@@ -35,10 +35,12 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
         rotation::clear(&mut draft.status);
     }
     let mut draft = twins(input, draft, id)?;
-    let cause = due::cause(input, &draft.status);
     let patch = difference(input, endpoint);
+    let refused = due::duplicate_refused(&draft.status);
+    let lost = key_is_lost(input, endpoint) && (!refused || patch.target_url.is_some());
+    let cause = due::cause(input, &draft.status).or(lost.then_some(Cause::KeyLost));
     // The way out of a refused URL: one edit of URL and request, whereupon the present endpoint keeps its URL.
-    let beside = patch.target_url.is_some() && cause == Some(Cause::Requested) && due::duplicate_refused(&draft.status);
+    let beside = refused && patch.target_url.is_some() && matches!(cause, Some(Cause::Requested | Cause::KeyLost));
     if patch != EndpointPatch::default() && !beside {
         return Continue(match correction(input, &mut draft, endpoint, patch) {
             Correction::Patch(patch) => draft.step(EndpointStep::Patch(id.clone(), patch)),
@@ -46,12 +48,12 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
             Correction::Words(lines) => draft.would(lines),
         });
     }
-    if let Some(publish) = keys::one(input, endpoint) {
+    let keys = keys::one(input, endpoint);
+    if let Keys::Write(publish) = keys {
         return Continue(draft.step(EndpointStep::PublishSecret(publish)));
     }
     rotation::record_request(input, &mut draft);
     let state = standing(input, &mut draft, endpoint);
-    let cause = if key_is_lost(input, endpoint) { Some(cause.unwrap_or(Cause::KeyLost)) } else { cause };
     Continue(match cause {
         Some(cause) => rotate(input, draft, endpoint, cause, state),
         None => state.rest(draft, None),
@@ -75,9 +77,6 @@ fn rotate(
     if state.is_off() {
         return state.rest(draft, None);
     }
-    if cause == Cause::KeyLost {
-        lost(input, &mut draft, GapCause::SigningKeyLost, None);
-    }
     let url = &input.object.spec.target_url;
     let last = draft.status.last_create.as_ref();
     let seen = create::seen(url, &input.remote.same_url, last, input.timing);
@@ -89,8 +88,8 @@ fn rotate(
 /// again later.
 fn remove<'a>(input: &EndpointInput<'_>, mut draft: Draft<'a>) -> ControlFlow<EndpointPlan, Draft<'a>> {
     let remote = &input.remote;
-    let refused = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
-    if let Some(gone) = remote.removing.first().filter(|_| refused.is_none() && !draft.is_frozen()) {
+    let free = remote.removing.iter().find(|id| input.delete_refused(id).is_none());
+    if let Some(gone) = free.filter(|_| !draft.is_frozen()) {
         return Break(draft.step(EndpointStep::Delete(gone.clone())));
     }
     if !draft.status.removing.is_empty() && remote.removing.is_empty() {

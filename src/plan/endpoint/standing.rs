@@ -12,7 +12,7 @@ use crate::api::{ConditionType, Reason};
 use crate::plan::condition::{Is, Report, Verdict, find};
 use crate::plan::gaps::{self, Loss};
 use crate::plan::reactivation::{self, Next};
-use crate::plan::rotation::{self, Pair, due};
+use crate::plan::rotation::{Pair, due};
 use crate::plan::{Note, wire_time};
 use crate::provider::model::{Absence, RemoteEndpoint, RemoteId};
 use crate::signing::SecretText;
@@ -44,8 +44,8 @@ impl Standing {
     }
 
     /// What would be done about it besides, were it allowed.
-    pub(in crate::plan) fn would(&mut self, lines: impl IntoIterator<Item = String>) {
-        self.lines.extend(lines);
+    pub(in crate::plan) fn would(&mut self, line: String) {
+        self.lines.push(line);
     }
 
     /// Writes it, and plans again.
@@ -87,12 +87,14 @@ pub(in crate::plan) fn standing(
         input.now,
         input.timing,
     );
-    let published = published(input, endpoint);
+    let published = published(input, draft, endpoint);
     if switched_off(input, endpoint) {
         let pairs = before.max(pairs(draft.status.subscriptions));
         return off(input, draft, endpoint, published, pairs);
     }
-    if published.reason != Reason::KeyLost {
+    if published.reason == Reason::KeyLost {
+        lost_key(input, draft);
+    } else {
         close_gaps(input, draft);
     }
     let (report, active) = if spec.active {
@@ -104,6 +106,9 @@ pub(in crate::plan) fn standing(
     };
     let again = reactivation::forgotten_in(draft.status.reactivation.as_ref(), input.now, input.timing);
     let report = match published.reason {
+        Reason::KeyLost if due::duplicate_refused(&draft.status) => {
+            Report::stalled(Reason::KeyLost, published.message.clone())
+        }
         Reason::KeyLost => Report::waiting(Reason::KeyLost, published.message.clone()),
         _ => report,
     };
@@ -113,10 +118,6 @@ pub(in crate::plan) fn standing(
 /// Fingerprint and age of the key, as far as they are known.
 fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteEndpoint) {
     let current = match &input.secret {
-        // Where the new endpoint is gone again, the former key is the one to be known by.
-        SecretView::Ours { previous: Some(previous), .. } if rotation::goes_back(&draft.status) => {
-            Some(previous.fingerprint())
-        }
         SecretView::Ours { current: Some(current), .. } => Some(current.fingerprint()),
         _ => endpoint.key.as_ref().map(SecretText::fingerprint),
     };
@@ -124,10 +125,10 @@ fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteE
     let last = due::last(known.as_ref(), &input.secret);
     let runs = draft.status.rotation.as_ref().is_some_and(|rotation| rotation.phase.is_some());
     let next = last.filter(|_| !runs).and_then(|last| due::next(input.object, last));
-    // A key that is lost leaves the fingerprint by which it would be known again.
-    let lost = key_is_lost(input, endpoint);
+    // Where the provider hides the key, the fingerprint is the only evidence of what was published: it changes with what
+    // this operator writes, never with what it finds.
     let fingerprint = match known {
-        Some(known) if lost => Some(known.fingerprint),
+        Some(known) if endpoint.key.is_none() => Some(known.fingerprint),
         _ => current,
     };
     draft.status.signing_secret = fingerprint.map(|fingerprint| SigningSecretStatus {
@@ -138,8 +139,14 @@ fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteE
     });
 }
 
-fn published(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Verdict {
+fn published(input: &EndpointInput<'_>, draft: &Draft<'_>, endpoint: &RemoteEndpoint) -> Verdict {
     let name = secret_name(input.object);
+    if key_is_lost(input, endpoint) && due::duplicate_refused(&draft.status) {
+        let message = format!(
+            "the Secret {name:?} does not hold the signing key, the provider does not show it, and it refuses a second endpoint with this target URL, which would have a new one: change spec.targetUrl (another path or query that reaches the same receiver). Until then receivers cannot verify anything; status.deliveryGaps says what to fetch"
+        );
+        return Verdict::new(ConditionType::SecretPublished, Is::False, Reason::KeyLost, message);
+    }
     if key_is_lost(input, endpoint) {
         let message = format!(
             "the Secret {name:?} does not hold the signing key, and the provider does not show it: it is replaced by a new one now. Receivers cannot verify what was signed with the lost key; see status.deliveryGaps for what to fetch"
@@ -160,8 +167,10 @@ pub(in crate::plan) fn key_is_lost(input: &EndpointInput<'_>, endpoint: &RemoteE
         key.as_ref().is_some_and(|key| known.is_none_or(|known| known.fingerprint == key.fingerprint()))
     };
     match &input.secret {
-        // Both are there, and they were written together.
-        SecretView::Ours { current: Some(_), previous: Some(_), .. } => false,
+        // Two were written together: one that is known vouches for the other.
+        SecretView::Ours { current, previous: Some(previous), .. } => {
+            !holds(current) && !holds(&Some(previous.clone()))
+        }
         SecretView::Ours { current, .. } => !holds(current),
         SecretView::Missing | SecretView::Foreign => true,
     }
@@ -189,6 +198,18 @@ fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
             draft.close_gap(cause, input.now);
         }
     }
+}
+
+/// Records that what is delivered cannot be verified any more, since the Secret was last known to be right.
+pub(in crate::plan) fn lost_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    let loss = Loss {
+        cause: GapCause::SigningKeyLost,
+        from: input.remote.seen_before.unwrap_or(input.last_alive),
+        to: None,
+        practices: None,
+        pairs: pairs(draft.status.subscriptions),
+    };
+    gaps::open(&mut draft.status.delivery_gaps, &loss);
 }
 
 /// Records that nothing arrives from the endpoint any more.

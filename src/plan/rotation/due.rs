@@ -11,6 +11,7 @@ use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEn
 use crate::plan::condition::{Is, Verdict, kept};
 use crate::plan::endpoint::{EndpointInput, LeavingRow, SecretView, Stuck};
 use crate::plan::frozen::freeze;
+use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
 
 /// What a rotation may take beside its pauses, and how late it may begin, before it is overdue. The CRD keeps as much free
 /// between two rotations.
@@ -99,7 +100,7 @@ pub fn cause(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Optio
 /// person has to give the endpoint another URL.
 pub fn duplicate_refused(status: &WebhookEndpointStatus) -> bool {
     kept(&status.conditions, ConditionType::RotationOverdue)
-        .is_some_and(|overdue| overdue.reason == Reason::DuplicateUrlRefused)
+        .is_some_and(|overdue| overdue.is == Is::True && overdue.reason == Reason::DuplicateUrlRefused)
 }
 
 /// `RotationOverdue`, where it has to be said.
@@ -117,10 +118,11 @@ pub fn overdue(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: b
     Some(Verdict::new(ConditionType::RotationOverdue, Is::True, reason, message))
 }
 
-/// When the verdict of [`overdue`] may be another one without anything else having changed.
+/// When the verdict of [`overdue`], or the phase, may be another one without anything else having changed.
 pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Option<Duration> {
-    let moments = match running(status) {
-        Some((rotation, phase)) => [late_at(rotation, phase, pauses(&input.object.spec.signing_secret.rotation)), None],
+    let pauses = pauses(&input.object.spec.signing_secret.rotation);
+    let moments: [Option<Timestamp>; 2] = match running(status) {
+        Some((rotation, phase)) => [late_at(rotation, phase, pauses), phase_ends(rotation, phase, pauses)],
         None => {
             let next = status.signing_secret.as_ref().and_then(|known| known.next_rotation_time.as_ref());
             [next.map(|next| next.0), next.and_then(|next| after(next.0, MARGIN))]
@@ -135,11 +137,20 @@ fn running(status: &WebhookEndpointStatus) -> Option<(&RotationStatus, RotationP
     Some((rotation, rotation.phase?))
 }
 
+fn phase_ends(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -> Option<Timestamp> {
+    match phase {
+        RotationPhase::Publishing => after(rotation.published_at.as_ref()?.0, pauses.publish_delay),
+        RotationPhase::Draining => after(rotation.switched_at.as_ref()?.0, pauses.overlap),
+        RotationPhase::Preparing | RotationPhase::Switching | RotationPhase::Retiring => None,
+    }
+}
+
 /// When a phase has lasted too long. Draining lasts as long as it is told to.
 fn late_at(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -> Option<Timestamp> {
     match phase {
         RotationPhase::Preparing | RotationPhase::Publishing | RotationPhase::Switching => {
-            after(rotation.started_at.as_ref()?.0, pauses.publish_delay + MARGIN)
+            let since = rotation.published_at.as_ref().or(rotation.started_at.as_ref())?;
+            after(since.0, pauses.publish_delay + MARGIN)
         }
         RotationPhase::Draining | RotationPhase::Retiring => {
             after(rotation.switched_at.as_ref()?.0, pauses.overlap + MARGIN)
@@ -158,8 +169,18 @@ fn running_late(
     }
     let pauses = pauses(&input.object.spec.signing_secret.rotation);
     let late = late_at(rotation, phase, pauses).is_some_and(|late| late <= input.now);
-    if phase == RotationPhase::Publishing && off {
+    if matches!(phase, RotationPhase::Publishing | RotationPhase::Switching) && off {
         return Some((Reason::SwitchedOffRemotely, OFF.to_owned()));
+    }
+    let new = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref());
+    if let (RotationPhase::Publishing, Some(new)) = (phase, new.filter(|new| new_differs(input, new)))
+        && input.memory.other_refused.is_some()
+    {
+        let message = format!(
+            "the provider refuses to change the new remote endpoint {} to what the spec declares, so nothing is moved there: change spec.targetUrl and spec.active so that it agrees, or correct that endpoint at the provider",
+            new.id
+        );
+        return Some((Reason::Rejected, message));
     }
     if !late {
         return None;
@@ -168,7 +189,7 @@ fn running_late(
         return Some(said);
     }
     let message = format!(
-        "the rotation has been {phase:?} for longer than it should. Nothing is lost meanwhile, for the Secret verifies every delivery: look at the other conditions of this object and of its account for what holds it up"
+        "the rotation has been {phase:?} for longer than it should; nothing is lost meanwhile, both keys verify: look at the other conditions of this object and of its account, and at the log of the operator"
     );
     Some((Reason::Overrun, message))
 }
@@ -181,33 +202,44 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         let message = "the provider shows no signing key for the new remote endpoint, so it cannot be published; the present key stays in use: have the provider return secret_key to this account's API key";
         return Some((Reason::KeyUnreadable, message.to_owned()));
     }
+    if let (RotationPhase::Preparing, Some(refusal)) = (phase, memory.second_refused.filter(holds)) {
+        let message = format!(
+            "the provider refuses to make the second remote endpoint (HTTP {}), although it made the first: have it allow this account's API key to make endpoints. It is tried again when the spec or the account changes, and every few hours; the present key stays in use",
+            refusal.status
+        );
+        return Some((Reason::Rejected, message));
+    }
     let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
-    let stuck = stuck.filter(|(_, stuck)| holds(&stuck.refusal()));
-    let stuck = stuck.filter_map(|(leaving, stuck)| Some((&leaving.row.id, unmovable(leaving, *stuck)?)));
-    if let Some((_, message)) = stuck.min_by(|a, b| a.0.cmp(b.0)) {
+    // One that cannot be moved is made and deleted instead; not so without its practice's name.
+    let no_way = |(leaving, stuck): &&(LeavingRow, Stuck)| {
+        let nameless = leaving.row.practice.is_some() && leaving.practice.is_none();
+        (!matches!(stuck, Stuck::Move(_)) || nameless && !leaving.there) && holds(&stuck.refusal())
+    };
+    let stuck = stuck.filter(no_way);
+    if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
+        let id = &leaving.row.id;
+        let message = format!(
+            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then it stays where it is, and its events arrive",
+            stuck.refusal().status
+        );
         return Some((Reason::MoveRefused, message));
     }
-    let refusal = memory.delete_refused.filter(holds)?;
+    if phase == RotationPhase::Preparing
+        && let Some((id, refusal)) = input.remote.removing.iter().find_map(|id| Some((id, input.delete_refused(id)?)))
+    {
+        let message = format!(
+            "the provider shows no key for its new endpoint {id} and refuses to delete it (HTTP {}): delete it there; another one is made then. The present key stays in use",
+            refusal.status
+        );
+        return Some((Reason::RemoteNotDeleted, message));
+    }
     let from = rotation.from_remote_id.as_deref().filter(|_| phase == RotationPhase::Retiring)?;
+    let refusal = input.delete_refused(&RemoteId::new(from))?;
     let message = format!(
         "the provider refuses to delete the former remote endpoint {from} (HTTP {}): delete it there. Until then its key stays in the Secret under \"previous\"",
         refusal.status
     );
     Some((Reason::RemoteNotDeleted, message))
-}
-
-/// What is said of a row for which there is no way left.
-fn unmovable(leaving: &LeavingRow, stuck: Stuck) -> Option<String> {
-    let (id, status) = (&leaving.row.id, stuck.refusal().status);
-    match stuck {
-        Stuck::Move(_) if leaving.there || !leaving.is_nameless() => None,
-        Stuck::Move(_) | Stuck::Make(_) => Some(format!(
-            "the provider neither moves subscription {id} to the new remote endpoint nor has its like made there (HTTP {status}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay in the Secret, and its events arrive"
-        )),
-        Stuck::Delete(_) => Some(format!(
-            "the provider refuses to delete subscription {id} (HTTP {status}), in whose place another one stands on the new remote endpoint: delete it there. Until then both keys stay in the Secret, and its events arrive twice"
-        )),
-    }
 }
 
 fn not_begun(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: bool) -> Option<(Reason, String)> {
@@ -232,6 +264,12 @@ fn not_begun(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: boo
     frozen(input).filter(|_| late)
 }
 
+/// Whether the new endpoint would deliver something else than is declared.
+pub fn new_differs(input: &EndpointInput<'_>, new: &RemoteEndpoint) -> bool {
+    let spec = &input.object.spec;
+    new.active != spec.active || canonical_url(&new.target_url) != canonical_url(&spec.target_url)
+}
+
 /// The provider refuses a second endpoint with the same target URL.
 pub fn duplicate() -> Verdict {
     Verdict::new(ConditionType::RotationOverdue, Is::True, Reason::DuplicateUrlRefused, DUPLICATE)
@@ -244,7 +282,7 @@ fn frozen(input: &EndpointInput<'_>) -> Option<(Reason, String)> {
     })
 }
 
-const OFF: &str = "the remote endpoint is switched off at the provider, and the key is not replaced before it is on again: see the Active condition of this object for what to do";
+const OFF: &str = "the remote endpoint is switched off at the provider, and the key is not replaced before it is on again; its Active condition says what to do";
 
 const DUPLICATE: &str = "the provider refuses a second endpoint with this target URL, so the key cannot be replaced beside the present one: change spec.targetUrl (another path or query that reaches the same receiver) and spec.signingSecret.rotation.requestId in one edit. The present key stays in use";
 

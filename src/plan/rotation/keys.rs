@@ -34,35 +34,41 @@ impl Publish {
     }
 }
 
-/// How the Secret stands while both keys are in use.
+/// How the Secret stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keys {
     /// As it should be.
     AsWanted,
     /// To be written.
     Write(Publish),
-    /// The new key is neither in the Secret nor shown by the provider.
+    /// The key is neither in the Secret nor shown by the provider.
     Lost,
 }
 
-/// What the Secret lacks while one key is in use; `None` also where that key is lost.
-pub fn one(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Option<Publish> {
-    let (current, neat) = match &input.secret {
-        SecretView::Ours { current, previous, dressed, .. } => (current.as_ref(), *dressed && previous.is_none()),
-        SecretView::Missing | SecretView::Foreign => (None, false),
+/// The Secret while one key is in use.
+pub fn one(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Keys {
+    let SecretView::Ours { current, previous, dressed, .. } = &input.secret else {
+        return if endpoint.key.is_some() { Keys::Write(Publish::only(&endpoint.id)) } else { Keys::Lost };
     };
-    match &endpoint.key {
-        Some(key) => (!neat || current != Some(key)).then(|| Publish::only(&endpoint.id)),
-        None => current
-            .filter(|current| !neat && is_published(input, current))
-            .map(|_| Publish { current: Source::Current, previous: None }),
+    let neat = *dressed && previous.is_none();
+    match (&endpoint.key, current) {
+        (Some(key), Some(current)) if key == current && neat => Keys::AsWanted,
+        (Some(_), _) => Keys::Write(Publish::only(&endpoint.id)),
+        (None, Some(current)) if is_published(input, current) => {
+            if neat {
+                Keys::AsWanted
+            } else {
+                Keys::Write(Publish { current: Source::Current, previous: None })
+            }
+        }
+        (None, _) => Keys::Lost,
     }
 }
 
 /// The Secret while both keys are in use: `current` is that of `to`, `previous` that of `from`, where that still exists.
 ///
-/// `switched` says that an earlier pass found it so.
-pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &RemoteEndpoint, switched: bool) -> Keys {
+/// `published` says that an earlier pass found it so.
+pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &RemoteEndpoint, published: bool) -> Keys {
     let nothing = (None, None, false);
     let (current, previous, dressed) = match &input.secret {
         SecretView::Ours { current, previous, dressed, .. } => (current.as_ref(), previous.as_ref(), *dressed),
@@ -74,11 +80,11 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
         // Both were written together, so one that is known vouches for the other.
         None => match (current, previous) {
             (Some(current), Some(previous))
-                if switched || is_published(input, previous) || former == Some(previous) =>
+                if published || is_published(input, previous) || former == Some(previous) =>
             {
                 current
             }
-            (Some(current), None) if switched && is_published(input, current) => current,
+            (Some(current), None) if published && is_published(input, current) => current,
             _ => return Keys::Lost,
         },
     };
@@ -90,8 +96,8 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
         (Some(key), Some(from)) => Some((key, Source::Remote(from.id.clone()))),
         // Hidden, or gone with its endpoint: before the first write it is `current`, after it `previous`.
         _ => match (current, previous) {
-            (_, Some(previous)) => Some((previous, Source::Previous)),
-            (Some(current), None) if current != new && is_published(input, current) => Some((current, Source::Current)),
+            (_, Some(previous)) if published || is_published(input, previous) => Some((previous, Source::Previous)),
+            (Some(current), _) if current != new && is_published(input, current) => Some((current, Source::Current)),
             _ => None,
         },
     };
@@ -102,13 +108,25 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
     Keys::Write(Publish { current: current_source, previous: wanted.map(|(_, source)| source) })
 }
 
-/// The Secret back at the former key alone, after the new one's endpoint is gone.
+/// The fingerprint of what the Secret holds as `previous`: the former key, by which it is known again on the way back.
+pub fn former_fingerprint(input: &EndpointInput<'_>) -> Option<String> {
+    match &input.secret {
+        SecretView::Ours { previous: Some(previous), .. } => Some(previous.fingerprint()),
+        _ => None,
+    }
+}
+
+/// The Secret back at the former key alone, after the new one's endpoint is gone; `None` where it is so.
 pub fn back_to(input: &EndpointInput<'_>, from: &RemoteEndpoint) -> Option<Publish> {
     match (&input.secret, &from.key) {
+        (SecretView::Ours { current, previous, .. }, Some(key)) => {
+            (current.as_ref() != Some(key) || previous.is_some()).then(|| Publish::only(&from.id))
+        }
         (SecretView::Ours { previous: Some(_), .. }, None) => {
             Some(Publish { current: Source::Previous, previous: None })
         }
-        _ => one(input, from),
+        (SecretView::Missing | SecretView::Foreign, Some(_)) => Some(Publish::only(&from.id)),
+        _ => None,
     }
 }
 

@@ -3,20 +3,22 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::keys::{self, Keys};
+use super::rows::{Rows, rows_on};
 use super::{Sides, clear, due, pause_from};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::{RotationPhase, RotationStatus};
 use crate::plan::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, lost,
-    make,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Presence, Purpose, SecretView, Standing, close, lost, lost_key,
+    make, presence,
 };
-use crate::plan::row_calls::RowCall;
 use crate::plan::{Note, elapsed, wire_time};
 use crate::provider::model::{Moved, RemoteEndpoint, RemoteId};
 
 /// How long a write of another object may take to be answered before this one looks again.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 
 pub(super) fn go_on<'a>(
     input: &'a EndpointInput<'a>,
@@ -25,7 +27,7 @@ pub(super) fn go_on<'a>(
     state: Standing,
 ) -> EndpointPlan {
     match (sides.pair.phase, sides.from, sides.to) {
-        (RotationPhase::Preparing, ..) => preparing(input, draft, state),
+        (RotationPhase::Preparing, Some(from), _) => preparing(input, draft, from, state),
         (RotationPhase::Publishing, from, Some(to)) => publishing(input, draft, from, to, state),
         (RotationPhase::Switching, from, Some(to)) => switching(input, draft, from, to, sides, state),
         (RotationPhase::Draining, from, Some(to)) => draining(input, draft, from, to, sides, state),
@@ -36,42 +38,26 @@ pub(super) fn go_on<'a>(
     }
 }
 
-/// The Secret as the phase has it. rules.md *Suspend and Observe*: also while nothing else may be written.
-pub(super) fn publish<'a>(
-    input: &EndpointInput<'_>,
-    mut draft: Draft<'a>,
-    sides: &Sides<'_>,
-    state: Standing,
-) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing)> {
-    let phase = sides.pair.phase;
-    let written = rotation(&mut draft).published_at.is_some();
-    let lacks = match (phase, sides.from, sides.to) {
-        (RotationPhase::Preparing, Some(from), _) if written => keys::back_to(input, from),
-        (RotationPhase::Preparing, Some(from), _) => keys::one(input, from),
-        (_, from, Some(to)) => match keys::both(input, from, to, written) {
-            Keys::Write(publish) => Some(publish),
-            Keys::AsWanted | Keys::Lost => None,
-        },
-        // What is missing here was asked about before.
-        _ => return Break(draft.step(EndpointStep::ListWorld)),
-    };
-    let Some(publish) = lacks else { return Continue((draft, state)) };
-    // publishDelay counts from the last write: the wait begins anew before that write is made.
-    if written && phase == RotationPhase::Publishing {
-        rotation(&mut draft).published_at = None;
-        return Break(state.acknowledge(draft));
-    }
-    Break(draft.step(EndpointStep::PublishSecret(publish)))
-}
-
 fn rotation<'d>(draft: &'d mut Draft<'_>) -> &'d mut RotationStatus {
     draft.status.rotation.get_or_insert_default()
 }
 
-fn preparing<'a>(input: &'a EndpointInput<'a>, mut draft: Draft<'a>, state: Standing) -> EndpointPlan {
-    // A new endpoint was published and is gone again: the Secret holds the former key alone, as before.
-    if rotation(&mut draft).published_at.take().is_some() {
+fn preparing<'a>(
+    input: &'a EndpointInput<'a>,
+    mut draft: Draft<'a>,
+    from: &RemoteEndpoint,
+    state: Standing,
+) -> EndpointPlan {
+    if rotation(&mut draft).published_at.is_some() {
+        // A new endpoint was published and is gone again: the Secret holds the former key alone, as before.
+        if let Some(publish) = keys::back_to(input, from) {
+            return draft.step(EndpointStep::PublishSecret(publish));
+        }
+        rotation(&mut draft).published_at = None;
         return state.acknowledge(draft);
+    }
+    if let Keys::Write(publish) = keys::one(input, from) {
+        return draft.step(EndpointStep::PublishSecret(publish));
     }
     make(input, draft, Purpose::Rotation(state))
 }
@@ -89,9 +75,20 @@ pub(in crate::plan) fn prepared(mut draft: Draft<'_>, id: &RemoteId, state: Stan
     state.acknowledge(draft)
 }
 
+/// Whether a refused POST is about what was asked for. The first endpoint was made with the same URL, so what can be wrong
+/// with that of the second is only that there are two.
+pub(in crate::plan) fn means_duplicate(status: u16) -> bool {
+    matches!(status, 400 | 409 | 422)
+}
+
 /// The provider refuses a second endpoint: nothing changes, and a person has to give it another URL.
-pub(in crate::plan) fn duplicate_refused(mut draft: Draft<'_>, status: u16, mut state: Standing) -> EndpointPlan {
-    draft.status.pending_create = None;
+pub(in crate::plan) fn duplicate_refused(
+    input: &EndpointInput<'_>,
+    mut draft: Draft<'_>,
+    status: u16,
+    mut state: Standing,
+) -> EndpointPlan {
+    close(input, &mut draft);
     clear(&mut draft.status);
     let verdict = due::duplicate();
     let text = format!(
@@ -102,51 +99,103 @@ pub(in crate::plan) fn duplicate_refused(mut draft: Draft<'_>, status: u16, mut 
     state.acknowledge(draft)
 }
 
-fn publishing<'a>(
+/// Both keys into the Secret, and since when they are there; also where the phase is frozen, because what receivers have
+/// must stay right.
+fn publish_both<'a>(
     input: &'a EndpointInput<'a>,
     mut draft: Draft<'a>,
     from: Option<&RemoteEndpoint>,
     to: &RemoteEndpoint,
     state: Standing,
-) -> EndpointPlan {
+) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing, Time)> {
     let published_at = rotation(&mut draft).published_at.clone();
-    if keys::both(input, from, to, published_at.is_some()) == Keys::Lost {
+    match keys::both(input, from, to, published_at.is_some()) {
         // Nobody will ever know its key. It is empty; named as on its way out, then another one is made.
-        draft.status.removing.push(to.id.as_str().to_owned());
-        draft.status.pending_create = None;
-        let rotation = rotation(&mut draft);
-        rotation.phase = Some(RotationPhase::Preparing);
-        rotation.to_remote_id = None;
-        return state.acknowledge(draft);
-    }
-    let Some(published_at) = published_at else {
-        rotation(&mut draft).published_at = Some(pause_from(input.now));
-        // By this a later process knows the key again, should the provider hide it.
-        if let (Some(known), SecretView::Ours { current: Some(current), .. }) =
-            (&mut draft.status.signing_secret, &input.secret)
-        {
-            known.fingerprint = current.fingerprint();
+        Keys::Lost if !draft.is_frozen() => {
+            draft.status.removing.push(to.id.as_str().to_owned());
+            draft.status.pending_create = None;
+            let rotation = rotation(&mut draft);
+            rotation.phase = Some(RotationPhase::Preparing);
+            rotation.to_remote_id = None;
+            return Break(state.acknowledge(draft));
         }
-        return state.acknowledge(draft);
+        // publishDelay counts from the last write: the wait begins anew before that write is made.
+        Keys::Write(_) if published_at.is_some() => {
+            rotation(&mut draft).published_at = None;
+            if let (Some(known), Some(former)) = (&mut draft.status.signing_secret, keys::former_fingerprint(input)) {
+                known.fingerprint = former;
+            }
+            return Break(state.acknowledge(draft));
+        }
+        Keys::Write(publish) => return Break(draft.step(EndpointStep::PublishSecret(publish))),
+        Keys::AsWanted | Keys::Lost => {}
+    }
+    if let Some(published_at) = published_at {
+        return Continue((draft, state, published_at));
+    }
+    rotation(&mut draft).published_at = Some(pause_from(input.now));
+    // By this a later process knows the key again, should the provider hide it.
+    if let (Some(known), SecretView::Ours { current: Some(current), .. }) =
+        (&mut draft.status.signing_secret, &input.secret)
+    {
+        known.fingerprint = current.fingerprint();
+    }
+    Break(state.acknowledge(draft))
+}
+
+/// rules.md *Suspend and Observe*: the Secret is still published, whatever phase is frozen.
+pub(super) fn keep_published<'a>(
+    input: &'a EndpointInput<'a>,
+    draft: Draft<'a>,
+    sides: &Sides<'_>,
+    state: Standing,
+) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing)> {
+    let keys = match (sides.pair.phase, sides.from, sides.to) {
+        (RotationPhase::Preparing, Some(from), _) => keys::one(input, from),
+        (RotationPhase::Publishing, from, Some(to)) => {
+            return publish_both(input, draft, from, to, state).map_continue(|(draft, state, _)| (draft, state));
+        }
+        (_, from, Some(to)) => keys::both(input, from, to, true),
+        _ => Keys::AsWanted,
+    };
+    match keys {
+        Keys::Write(publish) => Break(draft.step(EndpointStep::PublishSecret(publish))),
+        Keys::AsWanted | Keys::Lost => Continue((draft, state)),
+    }
+}
+
+fn publishing<'a>(
+    input: &'a EndpointInput<'a>,
+    draft: Draft<'a>,
+    from: Option<&RemoteEndpoint>,
+    to: &RemoteEndpoint,
+    state: Standing,
+) -> EndpointPlan {
+    let (mut draft, state, published_at) = match publish_both(input, draft, from, to, state) {
+        Break(plan) => return plan,
+        Continue(published) => published,
     };
     let delay = due::pauses(&input.object.spec.signing_secret.rotation).publish_delay;
     match from {
         // While it is off nothing is delivered with either key; whether it goes on again is decided elsewhere.
         Some(_) if state.is_off() => return state.rest(draft, None),
         // With the former key lost, what is delivered now cannot be verified: every second counts.
-        Some(_) if !keys::former_is_lost(input) => {
+        Some(_) if keys::former_is_lost(input) => lost_key(input, &mut draft),
+        Some(_) => {
             let left = delay.saturating_sub(elapsed(published_at.0, input.now));
             if !left.is_zero() {
                 return state.rest(draft, Some(left));
             }
+            // Nothing is moved onto an endpoint that does not deliver there.
+            if due::new_differs(input, to) {
+                let refused = input.memory.other_refused.map(|refusal| refusal.left(input.now, input.timing));
+                return state.rest(draft, Some(refused.unwrap_or(input.timing.contended.0).max(SOON)));
+            }
         }
-        _ => {}
-    }
-    if from.is_none() {
-        vanished_former(input, &mut draft);
+        None => {}
     }
     rotation(&mut draft).phase = Some(RotationPhase::Switching);
-    let text = format!("both keys are published; moving subscriptions to remote endpoint {}", to.id);
+    let text = format!("its key is published; moving subscriptions to remote endpoint {}", to.id);
     draft.notes.push(Note::normal("RotationSwitching", "Rotate", text));
     state.acknowledge(draft)
 }
@@ -165,8 +214,15 @@ fn switching<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
-    if from.is_some() {
-        match rows(input, sides, to) {
+    if let Keys::Write(publish) = keys::both(input, from, to, true) {
+        return draft.step(EndpointStep::PublishSecret(publish));
+    }
+    if let Some(from) = from {
+        // An endpoint that is off delivers nothing: what still delivers on the former one stays there meanwhile.
+        if state.is_off() && from.active {
+            return state.rest(draft, None);
+        }
+        match rows_on(input, &from.id, to) {
             Rows::Do(step) => return draft.step(step),
             Rows::Stuck(again) => return state.rest(draft, Some(again)),
             Rows::Empty => {}
@@ -220,8 +276,14 @@ fn draining<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
+    let keys = keys::both(input, from, to, true);
+    if let Keys::Write(publish) = keys {
+        return draft.step(EndpointStep::PublishSecret(publish));
+    }
     // What appears on the former one is moved. Its list comes with every round, and once more before it is retired.
-    if let (Some(_), Some(_), Rows::Do(step)) = (from, &input.remote.leaving, rows(input, sides, to)) {
+    if let (Some(from), Some(_)) = (from, &input.remote.leaving)
+        && let Rows::Do(step) = rows_on(input, &from.id, to)
+    {
         return draft.step(step);
     }
     let Some(switched_at) = rotation(&mut draft).switched_at.clone() else {
@@ -230,7 +292,7 @@ fn draining<'a>(
     };
     let overlap = due::pauses(&input.object.spec.signing_secret.rotation).overlap;
     // What was refused can be verified only with a key that the Secret holds; and a lost new key has to be replaced.
-    let useless = keys::both(input, from, to, true) == Keys::Lost || keys::former_is_lost(input);
+    let useless = keys == Keys::Lost || keys::former_is_lost(input);
     let left = overlap.saturating_sub(elapsed(switched_at.0, input.now));
     if !left.is_zero() && !useless {
         return state.rest(draft, Some(left));
@@ -248,6 +310,9 @@ fn retiring<'a>(
     to: &RemoteEndpoint,
     state: Standing,
 ) -> EndpointPlan {
+    if let Keys::Write(publish) = keys::both(input, Some(from), to, true) {
+        return draft.step(EndpointStep::PublishSecret(publish));
+    }
     // What appeared since the last list would go with the endpoint.
     if !input.memory.looked_before_retiring {
         return draft.step(EndpointStep::ListRows(from.id.clone()));
@@ -263,7 +328,7 @@ fn retiring<'a>(
         Moved::InFlight => return state.rest(draft, Some(SOON)),
         Moved::ListTo | Moved::InDoubt { to: true, .. } | Moved::Proven => {}
     }
-    match input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+    match input.delete_refused(&from.id) {
         Some(refusal) => {
             let again = refusal.left(input.now, input.timing);
             state.rest(draft, Some(again))
@@ -280,15 +345,15 @@ fn retired<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
-    let other = input.remote.other.as_ref();
-    let gone = other.is_some_and(|other| other.gone);
-    match other.and_then(|other| other.absence) {
-        _ if gone => {}
-        None => return draft.step(EndpointStep::ListWorld),
-        Some(absence) if !absence.witnessed => return state.rest(draft, None),
-        Some(_) => {}
+    // Our DELETE and a list, or the two lists with a witness that it takes where nobody has deleted it.
+    let (absence, gone) = input.remote.other.as_ref().map(|other| (other.absence, other.gone)).unwrap_or_default();
+    match presence(input, None, absence, gone) {
+        Presence::There | Presence::Ask => return draft.step(EndpointStep::ListWorld),
+        Presence::Later(wait) => return state.rest(draft, Some(wait)),
+        Presence::Unwitnessed => return state.rest(draft, None),
+        Presence::Absent(_) => {}
     }
-    if let Some(publish) = keys::one(input, to) {
+    if let Keys::Write(publish) = keys::one(input, to) {
         return draft.step(EndpointStep::PublishSecret(publish));
     }
     clear(&mut draft.status);
@@ -302,52 +367,4 @@ fn retired<'a>(
     );
     draft.notes.push(Note::normal("Rotated", "Rotate", text));
     state.acknowledge(draft)
-}
-
-/// What is to be done about rows on the former endpoint.
-enum Rows {
-    Do(EndpointStep),
-    /// The provider refuses everything that could be done about those that are left; for how long that is believed.
-    Stuck(Duration),
-    Empty,
-}
-
-fn rows(input: &EndpointInput<'_>, sides: &Sides<'_>, to: &RemoteEndpoint) -> Rows {
-    rows_on(input, &sides.pair.from, to)
-}
-
-fn rows_on(input: &EndpointInput<'_>, from: &RemoteId, to: &RemoteEndpoint) -> Rows {
-    let Some(Leaving { movable, stuck }) = &input.remote.leaving else {
-        return Rows::Do(EndpointStep::ListRows(from.clone()));
-    };
-    let moves = movable.iter().map(|leaving| RowCall::Move {
-        row: leaving.row.clone(),
-        to: to.id.clone(),
-        practice: leaving.any_practice.clone(),
-    });
-    let calls: Vec<RowCall> = moves.chain(stuck.iter().filter_map(|stuck| detour(input, stuck, to))).collect();
-    if !calls.is_empty() {
-        return Rows::Do(EndpointStep::Rows(calls));
-    }
-    let left = stuck.iter().map(|(_, stuck)| stuck.refusal().left(input.now, input.timing));
-    left.min().map_or(Rows::Empty, |left| Rows::Stuck(left.max(SOON)))
-}
-
-/// rules.md *Rotation*: refused for good = create on the new endpoint, then delete on the former one.
-fn detour(input: &EndpointInput<'_>, (leaving, stuck): &(LeavingRow, Stuck), to: &RemoteEndpoint) -> Option<RowCall> {
-    let LeavingRow { row, practice, any_practice, there } = leaving;
-    match stuck {
-        stuck if !stuck.refusal().holds(input.now, input.timing) => {
-            Some(RowCall::Move { row: row.clone(), to: to.id.clone(), practice: any_practice.clone() })
-        }
-        Stuck::Move(_) if *there => Some(RowCall::Delete { row: row.clone() }),
-        Stuck::Move(_) if leaving.is_nameless() => None,
-        Stuck::Move(_) => Some(RowCall::Create {
-            endpoint: to.id.clone(),
-            key: row.key(),
-            practice: practice.clone(),
-            active: row.active,
-        }),
-        Stuck::Make(_) | Stuck::Delete(_) => None,
-    }
 }

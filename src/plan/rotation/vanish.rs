@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use super::{Sides, clear};
+use super::{Sides, clear, keys};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::RotationPhase;
 use crate::plan::Note;
@@ -94,8 +94,9 @@ fn prepare_again<'a>(input: &'a EndpointInput<'a>, mut draft: Draft<'a>, sides: 
     }
     let text = "the new remote endpoint of the key rotation was deleted at the provider; making another one";
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
-    backwards(&mut draft);
-    standing(input, &mut draft, from).acknowledge(draft)
+    let state = standing(input, &mut draft, from);
+    backwards(input, &mut draft);
+    state.acknowledge(draft)
 }
 
 /// The new one is gone, and rows with it: back to the former one at once, then prepare again.
@@ -113,22 +114,26 @@ fn go_back<'a>(
     if draft.is_frozen() {
         return draft.would([text]);
     }
-    backwards(&mut draft);
     let state = standing(input, &mut draft, from);
     lost(input, &mut draft, GapCause::EndpointMissing, absence);
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
     draft.status.remote_id = Some(from.id.as_str().to_owned());
     draft.status.active = Some(from.active);
+    backwards(input, &mut draft);
     state.acknowledge(draft)
 }
 
 /// Back to Preparing. `publishedAt` stays where the Secret may hold both keys, until it holds the former alone again.
-fn backwards(draft: &mut Draft<'_>) {
+fn backwards(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
     draft.status.pending_create = None;
+    if let (Some(known), Some(former)) = (&mut draft.status.signing_secret, keys::former_fingerprint(input)) {
+        known.fingerprint = former;
+    }
     if let Some(rotation) = &mut draft.status.rotation {
         rotation.phase = Some(RotationPhase::Preparing);
         rotation.to_remote_id = None;
         rotation.switched_at = None;
+        rotation.started_at = Some(wire_time(input.now));
     }
 }
 

@@ -51,13 +51,16 @@ impl Work<'_> {
         let applied =
             applied.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default();
         let own: HashSet<RowKey> = applied.into_iter().map(|(_, key)| key).collect();
-        for row in self.rows.all_rows(self.remote_id) {
+        let places = self.leaving.into_iter().chain([self.remote_id]);
+        for row in places.flat_map(|place| self.rows.all_rows(place)) {
             let key = row.key();
             if declared.contains(&key) {
                 continue;
             }
             if let Some(name) = self.left(&row) {
                 self.of_left_practice(&name, row, &gone, seen, &mut stray);
+            } else if row.endpoint != *self.remote_id {
+                // It is judged where a rotation moves it to.
             } else if spec.undeclared == Undeclared::Delete && practices.contains(&row.practice.as_deref()) {
                 let name = key.practice.as_deref().and_then(|practice| self.rows.practice_name(practice));
                 if own.contains(&key) || (self.input.claimed)(name.as_deref(), &key) {

@@ -108,9 +108,9 @@ fn an_endpoint_without_a_key_goes_before_another_is_made() {
     endpoint.remote.removing = vec![id("9")];
     endpoint.remote.removing_gone = false;
     assert_eq!(endpoint.step(), EndpointStep::Delete(id("9")), "not one more beside it");
-    endpoint.memory.delete_refused = Some(refusal(403));
+    endpoint.memory.delete_refused.insert(id("9"), refusal(403));
     assert_eq!(endpoint.says(), "False/KeyUnreadable");
-    endpoint.memory.delete_refused = None;
+    endpoint.memory.delete_refused.clear();
     endpoint.remote.removing.clear();
     endpoint.remote.same_url.clear();
     assert_eq!(endpoint.step(), EndpointStep::ListEndpoints, "its absence is confirmed");
@@ -278,7 +278,7 @@ fn only_an_empty_endpoint_of_the_present_intent_that_cannot_be_deleted_stops_the
     endpoint.remote.same_url = vec![candidate("7", Some(0))];
     endpoint.remote.same_url[0].taken = true;
     assert_eq!(endpoint.step(), EndpointStep::Delete(id("7")));
-    endpoint.memory.delete_refused = Some(refusal(400));
+    endpoint.memory.delete_refused.insert(id("7"), refusal(400));
     assert_eq!(endpoint.says(), "False/KeyUnreadable", "another one would be one more");
     endpoint.remote.same_url[0].endpoint.created_at = Some(at(NOW - 100_000));
     assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "the former one of a rotation does no harm");

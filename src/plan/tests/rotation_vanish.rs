@@ -4,14 +4,30 @@ use serde_json::json;
 
 use super::fixtures::*;
 use super::walk::{Walk, key_of};
-use crate::api::rotation::RotationPhase::{Draining, Preparing, Publishing, Retiring, Switching};
-use crate::plan::AccountView;
+use crate::api::rotation::RotationPhase::{self, Draining, Preparing, Publishing, Retiring, Switching};
 use crate::plan::endpoint::{EndpointStep, SecretView};
+
+fn at_phase(phase: RotationPhase) -> Walk {
+    let mut walk = Walk::new(json!({}));
+    walk.edit(&json!({"requestId": "one"}));
+    walk.until(Some(phase));
+    if phase == Publishing {
+        walk.run();
+    }
+    walk
+}
+
+/// Somebody deletes an endpoint at the provider, and everything on it.
+fn delete(walk: &mut Walk, gone: &str) {
+    walk.remotes.retain(|remote| remote.id != id(gone));
+    walk.rows.retain(|row| row.endpoint != id(gone));
+    walk.proven.push(id(gone));
+}
 
 #[test]
 fn without_the_former_one_before_the_switch_the_new_one_takes_over_at_once() {
-    let mut walk = Walk::at_phase(Publishing);
-    walk.delete("7");
+    let mut walk = at_phase(Publishing);
+    delete(&mut walk, "7");
     walk.steps.clear();
     walk.run();
     assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Draining), Some("8")));
@@ -24,8 +40,8 @@ fn without_the_former_one_before_the_switch_the_new_one_takes_over_at_once() {
 
 #[test]
 fn without_the_former_one_while_preparing_it_is_a_plain_create() {
-    let mut walk = Walk::at_phase(Preparing);
-    walk.delete("7");
+    let mut walk = at_phase(Preparing);
+    delete(&mut walk, "7");
     walk.until(None);
     walk.run();
     assert_eq!((walk.held().as_deref(), walk.keys().0.as_deref()), (Some("8"), Some("8")));
@@ -34,8 +50,8 @@ fn without_the_former_one_while_preparing_it_is_a_plain_create() {
 
 #[test]
 fn without_the_new_one_before_the_switch_another_is_made() {
-    let mut walk = Walk::at_phase(Publishing);
-    walk.delete("8");
+    let mut walk = at_phase(Publishing);
+    delete(&mut walk, "8");
     walk.until(Some(Preparing));
     walk.until(Some(Draining));
     assert_eq!((walk.held().as_deref(), walk.keys().0.as_deref()), (Some("9"), Some("9")));
@@ -45,8 +61,8 @@ fn without_the_new_one_before_the_switch_another_is_made() {
 #[test]
 fn without_the_new_one_after_the_switch_everything_goes_back_first() {
     for phase in [Switching, Draining] {
-        let mut walk = Walk::at_phase(phase);
-        walk.delete("8");
+        let mut walk = at_phase(phase);
+        delete(&mut walk, "8");
         walk.step();
         assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Preparing), Some("7")), "{phase:?}: status first");
         let gaps = walk.endpoint.object.status.clone().unwrap().delivery_gaps;
@@ -61,8 +77,8 @@ fn without_the_new_one_after_the_switch_everything_goes_back_first() {
 
 #[test]
 fn in_retiring_the_former_one_is_never_used_again() {
-    let mut walk = Walk::at_phase(Retiring);
-    walk.delete("8");
+    let mut walk = at_phase(Retiring);
+    delete(&mut walk, "8");
     walk.run();
     assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")));
     assert_eq!(walk.keys(), (Some("9".into()), None));
@@ -72,9 +88,9 @@ fn in_retiring_the_former_one_is_never_used_again() {
 #[test]
 fn without_both_it_is_a_plain_create() {
     for phase in [Publishing, Switching, Draining] {
-        let mut walk = Walk::at_phase(phase);
-        walk.delete("7");
-        walk.delete("8");
+        let mut walk = at_phase(phase);
+        delete(&mut walk, "7");
+        delete(&mut walk, "8");
         walk.run();
         assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")), "{phase:?}");
         assert_eq!(walk.said("Ready"), "True/InSync");
@@ -84,8 +100,8 @@ fn without_both_it_is_a_plain_create() {
 #[test]
 fn without_the_former_one_after_the_switch_it_goes_on() {
     for phase in [Switching, Draining, Retiring] {
-        let mut walk = Walk::at_phase(phase);
-        walk.delete("7");
+        let mut walk = at_phase(phase);
+        delete(&mut walk, "7");
         walk.until(None);
         assert_eq!((walk.keys(), walk.held().as_deref()), ((Some("8".into()), None), Some("8")), "{phase:?}");
     }
@@ -104,7 +120,7 @@ fn a_secret_that_is_deleted_or_changed_is_put_back_as_the_phase_has_it() {
                 rotated_at: None,
             },
         ] {
-            let mut walk = Walk::at_phase(phase);
+            let mut walk = at_phase(phase);
             let before = walk.keys();
             let rows = walk.rows.clone();
             // What is tampered with cannot be verified, until the next step has put it back.
@@ -123,7 +139,7 @@ fn a_secret_that_is_deleted_or_changed_is_put_back_as_the_phase_has_it() {
 
 #[test]
 fn the_wait_for_receivers_begins_anew_after_every_later_write_of_the_secret() {
-    let mut walk = Walk::at_phase(Publishing);
+    let mut walk = at_phase(Publishing);
     walk.endpoint.now += 80;
     walk.rows.clear();
     walk.endpoint.secret = SecretView::Missing;
@@ -133,7 +149,7 @@ fn the_wait_for_receivers_begins_anew_after_every_later_write_of_the_secret() {
 
 #[test]
 fn a_new_key_that_nobody_knows_is_given_up() {
-    let mut walk = Walk::at_phase(Preparing);
+    let mut walk = at_phase(Preparing);
     walk.hides_keys = true;
     walk.until(Some(Publishing));
     // The process dies between the id and the key.
@@ -147,19 +163,20 @@ fn a_new_key_that_nobody_knows_is_given_up() {
 
 #[test]
 fn a_former_endpoint_that_the_provider_keeps_is_named() {
-    let mut walk = Walk::at_phase(Retiring);
-    walk.endpoint.memory.delete_refused = Some(crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) });
+    let mut walk = at_phase(Retiring);
+    let refusal = crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) };
+    walk.endpoint.memory.delete_refused.insert(id("7"), refusal);
     walk.run();
     assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Retiring), "True/RemoteNotDeleted".into()));
     assert_eq!(walk.keys(), (Some("8".into()), Some("7".into())), "its key stays");
     assert_eq!(walk.said("Ready"), "True/InSync");
-    walk.endpoint.memory.delete_refused = None;
+    walk.endpoint.memory.delete_refused.clear();
     assert_eq!(walk.step().step, EndpointStep::Delete(id("7")));
 }
 
 #[test]
 fn a_rotation_that_takes_too_long_is_overdue() {
-    let mut walk = Walk::at_phase(Switching);
+    let mut walk = at_phase(Switching);
     (walk.unmovable, walk.unmakeable) = (vec![id("1")], true);
     walk.step();
     walk.endpoint.memory.stuck.clear();
@@ -172,7 +189,7 @@ fn a_rotation_that_takes_too_long_is_overdue() {
 #[test]
 fn deletion_takes_both_along() {
     for phase in [Preparing, Publishing, Switching, Draining, Retiring] {
-        let mut walk = Walk::at_phase(phase);
+        let mut walk = at_phase(phase);
         walk.endpoint.delete();
         walk.run();
         assert_eq!(walk.remotes.len(), 0, "{phase:?}");
@@ -189,7 +206,7 @@ fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
         (Draining, vec!["7", "8"], (Some("8"), Some("7"))),
         (Retiring, vec!["7", "8"], (Some("8"), Some("7"))),
     ] {
-        let mut walk = Walk::at_phase(phase);
+        let mut walk = at_phase(phase);
         walk.endpoint.spec(json!({"deletionPolicy": "Orphan"}));
         walk.endpoint.delete();
         walk.run();
@@ -205,87 +222,100 @@ fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
 }
 
 #[test]
-fn orphan_looks_before_it_leaves_and_does_not_wait_for_what_cannot_be_deleted() {
-    let orphan = |phase| {
-        let mut walk = Walk::at_phase(phase);
-        walk.endpoint.spec(json!({"deletionPolicy": "Orphan"}));
-        walk.endpoint.delete();
-        walk.look();
-        walk
-    };
-    let mut unlisted = orphan(Publishing);
-    unlisted.endpoint.remote.listed = false;
-    assert_eq!(unlisted.endpoint.step(), EndpointStep::ListEndpoints);
-    let mut pending = orphan(Preparing);
-    pending.endpoint.remote.listed_since_intent = false;
-    assert_eq!(pending.endpoint.step(), EndpointStep::ListEndpoints, "what a POST may have made");
-    let mut gone = orphan(Publishing);
-    gone.endpoint.account = AccountView::NotFound;
-    assert_eq!(gone.endpoint.step(), EndpointStep::ReleaseSecret);
-    let mut refused = orphan(Publishing);
-    assert_eq!(refused.endpoint.step(), EndpointStep::Delete(id("8")));
-    refused.endpoint.memory.delete_refused = Some(refusal(400));
-    refused.run();
-    assert_eq!(refused.endpoint.object.metadata.finalizers, None);
-    assert!(refused.notes.last().unwrap().text.contains("7, 8"), "both are named");
-}
-
-#[test]
-fn without_both_a_rotation_is_given_up_only_when_something_may_be_made() {
-    let mut walk = Walk::at_phase(Switching);
-    walk.delete("7");
-    walk.delete("8");
-    walk.endpoint.spec(json!({"suspend": true}));
-    walk.run();
-    assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Switching), Some("7")), "suspend freezes the phase");
-    assert_eq!(walk.said("Ready"), "False/Suspended");
-    walk.endpoint.spec(json!({"suspend": false}));
-    walk.run();
-    assert_eq!((walk.phase(), walk.held().as_deref()), (None, Some("9")));
-}
-
-#[test]
-fn in_retiring_a_former_one_that_is_gone_as_well_needs_no_removal() {
-    for (former, removing) in [(true, vec!["7"]), (false, vec![])] {
-        let mut walk = Walk::at_phase(Retiring);
-        walk.delete("8");
-        if !former {
-            walk.delete("7");
+fn on_the_way_back_a_hidden_key_stays_what_it_was() {
+    for phase in [Publishing, Switching, Draining] {
+        let mut walk = Walk::new(json!({}));
+        walk.hides_keys = true;
+        walk.edit(&json!({"requestId": "one"}));
+        walk.until(Some(phase));
+        if phase == Publishing {
+            walk.run();
         }
-        walk.endpoint.spec(json!({"suspend": true}));
-        walk.run();
-        assert_eq!((walk.phase(), walk.held().as_deref()), (Some(Retiring), Some("8")), "nothing is made");
-        walk.endpoint.spec(json!({"suspend": false}));
-        walk.step();
-        let status = walk.endpoint.object.status.clone().unwrap();
-        assert_eq!((walk.phase(), status.removing), (None, removing.iter().map(ToString::to_string).collect()));
-        walk.run();
-        assert_eq!((walk.held().as_deref(), walk.remotes.len()), (Some("9"), 1));
+        walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
+        walk.written.clear();
+        delete(&mut walk, "8");
+        walk.until(Some(Publishing));
+        let lost = walk.written.iter().any(|status| said(&status.conditions, "SecretPublished") == "False/KeyLost");
+        assert!(!lost, "{phase:?}: the former key is in the Secret");
+        walk.until(Some(Draining));
+        assert_eq!(
+            walk.keys(),
+            (Some("9".into()), Some("7".into())),
+            "{phase:?}: it verifies what the former one signed"
+        );
     }
 }
 
 #[test]
-fn without_the_former_one_suspend_says_that_events_are_missing() {
-    for phase in [Publishing, Switching] {
-        let mut walk = Walk::at_phase(phase);
-        walk.endpoint.status(json!({"subscriptions": {"active": 2, "undeclared": 0}}));
-        walk.delete("7");
-        walk.endpoint.spec(json!({"suspend": true}));
-        walk.run();
-        assert_eq!((walk.phase(), walk.said("Ready")), (Some(phase), "False/Suspended".into()));
-        let plan = walk.endpoint.object.status.clone().unwrap().plan;
-        assert_eq!(plan[0], "let the new remote endpoint take the place of 7, which was deleted at the provider");
-        walk.endpoint.spec(json!({"suspend": false}));
-        walk.step();
-        let gaps = walk.endpoint.object.status.clone().unwrap().delivery_gaps;
-        assert_eq!(gaps.len(), 1, "{phase:?}");
-        walk.until(None);
+fn a_secret_that_is_dressed_anew_in_publishing_keeps_both_hidden_keys() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.edit(&json!({"requestId": "one"}));
+    walk.until(Some(Publishing));
+    walk.run();
+    walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
+    if let SecretView::Ours { dressed, .. } = &mut walk.endpoint.secret {
+        *dressed = false;
     }
-    for phase in [Draining, Retiring] {
-        let mut walk = Walk::at_phase(phase);
-        walk.delete("7");
-        walk.endpoint.spec(json!({"suspend": true}));
-        walk.run();
-        assert_eq!((walk.phase(), walk.said("Ready")), (Some(phase), "True/InSync".into()), "nothing was on it");
-    }
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (Some(Publishing), (Some("8".into()), Some("7".into()))));
+}
+
+#[test]
+fn two_keys_of_somebody_else_are_a_lost_key_where_lists_hide_it() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.endpoint.secret = SecretView::Ours {
+        current: Some(key_of("someone")),
+        previous: Some(key_of("another")),
+        dressed: true,
+        owned: true,
+        rotated_at: None,
+    };
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (None, (Some("8".into()), None)));
+}
+
+#[test]
+fn nothing_is_moved_onto_an_endpoint_that_would_deliver_nothing() {
+    let mut walk = at_phase(Publishing);
+    walk.endpoint.memory.other_refused = Some(crate::plan::Refusal { status: 403, at: at(walk.endpoint.now) });
+    walk.remotes[1].active = false;
+    walk.endpoint.now += 1000;
+    walk.run();
+    assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Publishing), "True/Rejected".into()));
+    walk.endpoint.memory.other_refused = None;
+    walk.until(Some(Draining));
+    assert_eq!(walk.said("RotationOverdue"), "absent");
+}
+
+#[test]
+fn one_list_without_the_former_one_does_not_end_the_rotation() {
+    let mut walk = at_phase(Retiring);
+    let seven = walk.remotes.remove(0);
+    walk.proven.push(id("7"));
+    walk.few_lists = true;
+    walk.run();
+    assert_eq!(walk.phase(), Some(Retiring), "nobody has deleted it, and one list may be wrong");
+    walk.remotes.insert(0, seven);
+    walk.few_lists = false;
+    walk.proven.clear();
+    walk.until(None);
+    assert_eq!(walk.remotes.len(), 1);
+}
+
+#[test]
+fn a_leftover_that_the_provider_keeps_does_not_hold_up_the_former_one() {
+    let mut walk = at_phase(Retiring);
+    walk.endpoint.status(json!({"removing": ["5"]}));
+    let mut five = remote("5");
+    five.target_url = "https://h.example.com/other".into();
+    walk.remotes.push(five);
+    walk.most = 3;
+    walk.endpoint
+        .memory
+        .delete_refused
+        .insert(id("5"), crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) });
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (None, (Some("8".into()), None)));
 }

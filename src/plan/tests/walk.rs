@@ -38,6 +38,10 @@ pub struct Walk {
     pub forgetful: bool,
     /// Ids whose absence two lists with a witness have shown.
     pub proven: Vec<RemoteId>,
+    /// Whether so far one list only has shown their absence.
+    pub few_lists: bool,
+    /// How many remotes there may be.
+    pub most: usize,
     listed_to: bool,
     next: usize,
 }
@@ -89,6 +93,8 @@ impl Walk {
             hides_keys: false,
             forgetful: false,
             proven: Vec::new(),
+            few_lists: false,
+            most: 2,
             listed_to: false,
             next: 8,
         };
@@ -97,28 +103,10 @@ impl Walk {
         walk
     }
 
-    /// One whose key was asked to be replaced, in this phase; in Publishing, the Secret holds both keys already.
-    pub fn at_phase(phase: RotationPhase) -> Self {
-        let mut walk = Self::new(serde_json::json!({}));
-        walk.edit(&serde_json::json!({"requestId": "one"}));
-        walk.until(Some(phase));
-        if phase == RotationPhase::Publishing {
-            walk.run();
-        }
-        walk
-    }
-
-    /// Somebody deletes an endpoint at the provider, and everything on it.
-    pub fn delete(&mut self, gone: &str) {
-        self.remotes.retain(|remote| remote.id != id(gone));
-        self.rows.retain(|row| row.endpoint != id(gone));
-        self.proven.push(id(gone));
-    }
-
     /// Changes the rotation's spec, as an edit does.
     pub fn edit(&mut self, rotation: &serde_json::Value) {
         self.endpoint.spec(serde_json::json!({"signingSecret": {"rotation": rotation}}));
-        self.endpoint.memory.refused = None;
+        self.endpoint.memory.second_refused = None;
     }
 
     pub fn phase(&self) -> Option<RotationPhase> {
@@ -195,7 +183,7 @@ impl Walk {
 
     /// What holds at every step: two remotes at most, never one id twice, each row's endpoint verifies.
     fn check(&self, plan: &EndpointPlan) {
-        assert!(self.remotes.len() <= 2, "{:?}", self.remotes);
+        assert!(self.remotes.len() <= self.most, "{:?}", self.remotes);
         if let Some(rotation) = &plan.status.rotation
             && rotation.to_remote_id.is_some()
         {
@@ -217,7 +205,10 @@ impl Walk {
             Some(RemoteEndpoint { key: found.key.clone().filter(|_| seen), ..found.clone() })
         };
         let absence = |id: &RemoteId| {
-            let witnessed = Absence { first: at(NOW - 20), last: at(NOW), lists: 2, witnessed: true, seen: None };
+            let first = if self.few_lists { at(self.endpoint.now) } else { at(NOW - 20) };
+            let lists = if self.few_lists { 1 } else { 2 };
+            let last = if self.few_lists { first } else { at(NOW) };
+            let witnessed = Absence { first, last, lists, witnessed: true, seen: None };
             self.proven.contains(id).then_some(witnessed)
         };
         let held = status.remote_id.as_deref().map(RemoteId::new);
@@ -271,7 +262,8 @@ impl Walk {
             let there = self.rows.iter().any(|other| other.endpoint == *to && other.key() == row.key());
             let name: Option<Arc<str>> = Some("a".into());
             let practice = name.clone().filter(|_| !self.nameless);
-            let row = LeavingRow { row: row.clone(), practice, any_practice: name, there };
+            let making = crate::provider::model::RowCreateState::Free;
+            let row = LeavingRow { row: row.clone(), practice, any_practice: name, there, making };
             match self.endpoint.memory.stuck.get(&row.row.id) {
                 Some(why) => leaving.stuck.push((row, *why)),
                 None => leaving.movable.push(row),
@@ -352,7 +344,7 @@ impl Walk {
 
     fn create(&mut self, url: &str, active: bool) {
         if let Some(status) = self.post_refused {
-            self.endpoint.memory.refused = Some(Refusal { status, at: at(self.endpoint.now) });
+            self.endpoint.memory.second_refused = Some(Refusal { status, at: at(self.endpoint.now) });
             return;
         }
         let id = self.next.to_string();

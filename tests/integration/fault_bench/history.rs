@@ -67,6 +67,8 @@ pub struct History {
     pub live: BTreeMap<Pair, Vec<(u64, usize)>>,
     /// Endpoints that calls made, and of them those that calls removed.
     pub made: Vec<(u64, Endpoint)>,
+    /// How many endpoints of ours there were at most at once.
+    pub most_endpoints: usize,
     /// Rows that calls made: number of the call, row.
     pub rows_made: Vec<(u64, Row)>,
     /// Changes of foreign things that calls made, in words.
@@ -118,6 +120,8 @@ impl History {
             }
             Change::InstitutionAdded(_) | Change::InstitutionRemoved(_) => {}
         }
+        let ours = self.endpoints.keys().filter(|id| !foreign.has_endpoint(**id)).count();
+        self.most_endpoints = self.most_endpoints.max(ours);
         self.count(entry.seq, foreign);
     }
 

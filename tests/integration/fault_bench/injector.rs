@@ -135,6 +135,13 @@ impl Injector {
         self.state().shots.iter().filter(lost).map(|aimed| aimed.hits).sum()
     }
 
+    /// How many changes of rows were hit: one that the provider refuses to move is made on the new endpoint before it goes from
+    /// the former one (rules.md *Rotation*).
+    pub fn detours(&self) -> usize {
+        let moved = |aimed: &&Aimed| aimed.shot.target.what == "PATCH.row";
+        self.state().shots.iter().filter(moved).map(|aimed| aimed.hits).sum()
+    }
+
     /// The moment at which the process has to die, asked once.
     pub fn crash(&self) -> Option<Moment> {
         self.state().crash.take()

@@ -47,7 +47,7 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
             (true, false) => return Some(format!("{} {} is still there", object.kind, object.name())),
             (false, true) => return Some(format!("{} {} is gone", object.kind, object.name())),
             (false, false) => {
-                if kstatus(object) != "Current" {
+                if kstatus(object) != "Current" && !(rig.plan.scenario == Scenario::LostKey && is_given_up(rig)) {
                     let said = (object.said("Ready"), object.message("Ready"));
                     return Some(format!("{} {} is {}: {said:?}", object.kind, object.name(), kstatus(object)));
                 }
@@ -64,7 +64,7 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
     }
     let wanted = Wanted::by(&specs);
     let history = History::of(&rig.world.provider.journal(), &rig.foreign);
-    if rig.plan.scenario.rotates() && !history.replaced() {
+    if rig.plan.scenario.rotates() && !history.replaced() && !is_given_up(rig) {
         return Some("O1: the key was not replaced yet".to_owned());
     }
     let (found, counts) = history.now(&rig.foreign);
@@ -72,6 +72,16 @@ pub fn unfinished(rig: &Rig) -> Option<String> {
         return Some(format!("O1: the provider has {counts:?} {found:?}, wanted {wanted:?}"));
     }
     None
+}
+
+/// Whether the provider refused the second endpoint and it was said so: then nothing changes before a person asks again
+/// (rules.md *Rotation*).
+fn is_given_up(rig: &Rig) -> bool {
+    let no =
+        |shot: &Shot| matches!(shot.trouble.name, "400" | "403" | "404-though-there" | "409" | "422-echoes-the-key");
+    let refused = rig.plan.shots.iter().any(|shot| shot.target.what == "POST.endpoint" && no(shot));
+    let intake = rig.world.recorder.get("WebhookEndpoint", "intake");
+    refused && intake.is_some_and(|intake| intake.said("RotationOverdue") == "True/DuplicateUrlRefused")
 }
 
 /// Everything that is broken at the end of a plan.
@@ -85,6 +95,7 @@ pub async fn broken(rig: &Rig) -> Vec<String> {
     found.extend(gaps_and_twins(rig, &history));
     found.extend(early_releases(rig));
     found.extend(keys(rig, &history).await);
+    found.extend(noticed(rig, &history));
     found.extend(signatures::unverifiable(rig).into_iter().map(|text| format!("O6: {text}")));
     found.extend(impatience(rig, &world.provider.ledger()));
     found.extend(world.leaks().await.into_iter().map(|text| format!("O9: {text}")));
@@ -99,13 +110,14 @@ fn gaps_and_twins(rig: &Rig, history: &History) -> Vec<String> {
     let mut found = Vec::new();
     let (now, _) = history.now(&rig.foreign);
     let losses = rig.losses();
+    let detours = if rig.plan.scenario.rotates() { rig.injector.detours() } else { 0 };
     for ((practice, event), line) in &history.live {
         let wanted = now.rows.iter().any(|(_, p, e, active)| p == practice && e == event && *active);
         let began = line.iter().position(|(_, live)| *live > 0).unwrap_or(line.len());
         if wanted && let Some((at, _)) = line[began..].iter().find(|(_, live)| *live == 0) {
             found.push(format!("gap: {practice} {event} had no live row at {at}: {line:?}"));
         }
-        if let Some((at, live)) = line.iter().find(|(_, live)| *live > 1 + losses) {
+        if let Some((at, live)) = line.iter().find(|(_, live)| *live > 1 + losses + detours) {
             found.push(format!("O2: {practice} {event} had {live} live rows at {at} after {losses} lost answers"));
         }
     }
@@ -117,6 +129,28 @@ fn gaps_and_twins(rig: &Rig, history: &History) -> Vec<String> {
     for (url, count) in made.into_iter().filter(|(_, count)| *count > 1 + rotations + losses) {
         found.push(format!("O2: {count} endpoints were made for {url} after {losses} lost answers"));
     }
+    found
+}
+
+/// What nobody may notice of a rotation: never more than two endpoints, besides those of lost answers; and where the process
+/// does no more than die, `Ready` is true in every version.
+fn noticed(rig: &Rig, history: &History) -> Vec<String> {
+    let (scenario, losses) = (rig.plan.scenario, rig.losses());
+    if !scenario.rotates() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if history.most_endpoints > 2 + losses {
+        found.push(format!("O2: {} endpoints at once after {losses} lost answers", history.most_endpoints));
+    }
+    if scenario == Scenario::LostKey || !rig.plan.only_crashes() {
+        return found;
+    }
+    let versions = rig.world.recorder.versions();
+    let ready = |object: &Object| object.condition("Ready")["status"] == "True";
+    let ours = versions.iter().filter(|object| object.kind == "WebhookEndpoint");
+    let unready = ours.skip_while(|object| !ready(object)).find(|object| !ready(object));
+    found.extend(unready.map(|object| format!("O10: {} was not Ready at {}", object.name(), object.version())));
     found
 }
 
@@ -145,7 +179,8 @@ fn early_releases(rig: &Rig) -> Vec<String> {
 /// O5: the key of each endpoint is in its Secret; and it was there before the endpoint got its first row.
 async fn keys(rig: &Rig, history: &History) -> Vec<String> {
     let mut found = Vec::new();
-    if rig.plan.scenario == Scenario::NamespaceDelete {
+    let lost = rig.plan.scenario == Scenario::LostKey && is_given_up(rig);
+    if rig.plan.scenario == Scenario::NamespaceDelete || lost {
         return found;
     }
     let world = &rig.world;

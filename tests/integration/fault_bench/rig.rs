@@ -17,7 +17,7 @@ use super::oracles;
 use super::plan::{Plan, Target};
 use super::scenario::{Scenario, character};
 use super::troubles::Moment;
-use crate::support::{Deliveries, HILLTOP, Mood, SUNSHINE, World, events, repeats};
+use crate::support::{Deliveries, HILLTOP, Mood, SUNSHINE, World, events, repeats, torn};
 
 /// How long a plan may stand still before it has failed to converge.
 const STILL: Duration = Duration::from_secs(40);
@@ -150,13 +150,10 @@ impl Rig {
         self.injector.disarm();
         self.rest().await?;
         let twins = self.losses() > 0;
-        match self.deliveries.take() {
-            Some(deliveries) => match deliveries.end(twins).await.1 {
-                broken if broken.is_empty() => Ok(()),
-                broken => Err(format!("O6: {}", broken.join("; "))),
-            },
-            None => Ok(()),
-        }
+        let Some(deliveries) = self.deliveries.take() else { return Ok(()) };
+        let mut broken = deliveries.end(twins).await.1;
+        broken.extend(torn(&deliveries.contents()));
+        if broken.is_empty() { Ok(()) } else { Err(format!("O6: {}", broken.join("; "))) }
     }
 
     /// Lets events happen. What a provider that lies or refuses makes of a rotation is judged without them (see `signatures`):

@@ -5,12 +5,12 @@ use testbed::nexhealth::{ApiKey, Mode, SimConfig};
 
 use super::stopped::{PHASES, Stopped, held_up, named, own_events, own_pairs, own_subscription};
 use super::{assert_no_gap, assert_one, assert_two_at_most, ids, made, phase, remotes};
-use crate::support::{LAKESIDE, SUNSHINE, World, pairs, secret, subscription};
+use crate::support::{LAKESIDE, Object, SUNSHINE, World, pairs, secret, subscription};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn left_alone_every_phase_leads_to_the_end() {
     let stopped = Stopped::start("rotate-phases").await;
-    stopped.go_on().await;
+    stopped.edit(|_, object| object["spec"]["signingSecret"]["rotation"]["overlap"] = json!("1s")).await;
     stopped.all_rotated("first").await;
     for phase in PHASES {
         let name = named(phase);
@@ -117,22 +117,41 @@ async fn suspended_in_each_phase() {
         object
     };
     stopped.world.apply(PHASES.map(suspend)).await;
+    stays_frozen(&stopped).await;
+    stopped.go_on().await;
+    goes_on(stopped).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_observed_in_each_phase() {
+    let stopped = Stopped::start("rotate-observe").await;
+    let mut account = stopped.world.account("default");
+    account["spec"]["managementPolicy"] = json!("Observe");
+    stopped.world.apply([account]).await;
+    stopped.world.wait("ProviderAccount", "default", "seen", Object::is_current).await;
+    stays_frozen(&stopped).await;
+    stopped.world.apply([stopped.world.account("default")]).await;
+    stopped.go_on().await;
+    goes_on(stopped).await;
+}
+
+/// Nothing is written, and no phase passes.
+async fn stays_frozen(stopped: &Stopped) {
     stopped.open();
     for phase in PHASES {
-        let seen = |object: &crate::support::Object| object.is_current();
-        stopped.world.wait("WebhookEndpoint", &named(phase), "suspended", seen).await;
+        let seen = |object: &Object| object.is_current();
+        stopped.world.wait("WebhookEndpoint", &named(phase), "seen", seen).await;
     }
-    // What was under way when it was suspended has ended.
+    // What was under way when it was frozen has ended.
     stopped.world.rounds(2).await;
-    let frozen = PHASES.map(|name| phase(&stopped.object(name)).to_owned());
     let mark = stopped.world.provider.mark();
     stopped.world.rounds(3).await;
     stopped.world.assert_writes(mark, []);
-    assert_eq!(PHASES.map(|name| phase(&stopped.object(name)).to_owned()), frozen, "{}", stopped.world.report());
-    for (name, found) in PHASES.iter().zip(&frozen) {
-        assert_eq!(name, found, "a frozen phase does not pass\n{}", stopped.world.report());
-    }
-    stopped.go_on().await;
+    let now = PHASES.map(|name| phase(&stopped.object(name)).to_owned());
+    assert_eq!(now, PHASES, "a frozen phase does not pass\n{}", stopped.world.report());
+}
+
+async fn goes_on(stopped: Stopped) {
     stopped.all_rotated("first").await;
     for phase in PHASES {
         assert_one(&stopped.world, &named(phase)).await;

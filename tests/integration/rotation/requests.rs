@@ -18,7 +18,7 @@ async fn a_request_rotates_once_whatever_comes_after() {
     let mut world = World::named("rotate-once").brief_logs().start().await;
     let events = events(3);
     // There before the key was first published: nothing to replace.
-    let intake = |request: &str| rotating("intake", "1s", "1s", request);
+    let intake = |request: &str| rotating("intake", "0s", "1s", request);
     world.apply([intake("zero"), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
     world.wait("WebhookEndpoint", "intake", "recorded", |object| handled(object) == "zero").await;
@@ -66,7 +66,7 @@ async fn tamper(world: &mut World, name: &str, status: Value) {
 }
 
 fn by_interval(interval: &str) -> Value {
-    let mut object = rotating("intake", "1s", "1s", "");
+    let mut object = rotating("intake", "0s", "0s", "");
     object["spec"]["signingSecret"]["rotation"]["interval"] = json!(interval);
     object
 }

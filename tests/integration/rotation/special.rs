@@ -79,7 +79,7 @@ async fn a_url_that_the_provider_takes_once_only() {
         .start()
         .await;
     let events = events(3);
-    let intake = |request: &str| rotating("intake", "1s", "1s", request);
+    let intake = |request: &str| rotating("intake", "0s", "0s", request);
     world.apply([intake(""), subscription("one", "intake", &[SUNSHINE], &events)]).await;
     world.all_ready().await;
     let (before, rows) = (world.provider.endpoints(), world.provider.rows());
@@ -152,5 +152,25 @@ async fn rows_of_nobody_move_too() {
     assert!(rows.iter().any(|row| row.id == foreign.id));
     assert_no_gap(&world, "intake", mark, &pairs(&[SUNSHINE, HILLTOP], &all[..2]));
     assert_eq!(ids(&remotes(&world, "intake")), [remote.id]);
+    world.finish().await;
+}
+
+/// Nobody looks any more (the interval is an hour) when a row appears on the former endpoint: the last look before it goes
+/// finds the row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_appears_last_moves_too() {
+    let world = World::named("rotate-last").brief_logs().watches_only().start().await;
+    let all = events(3);
+    world.apply([rotating("intake", "0s", "3600s", ""), subscription("one", "intake", &[SUNSHINE], &all[..2])]).await;
+    world.all_ready().await;
+    let from = world.remote_of("intake");
+    world.apply([rotating("intake", "0s", "3600s", "one")]).await;
+    super::reaches(&world, "intake", "Draining").await;
+    let late = world.provider.edit().create_row(from.id, SUNSHINE, all[2].resource_type, all[2].event).unwrap();
+    world.apply([rotating("intake", "0s", "0s", "one")]).await;
+    rotated(&world, "intake", "one").await;
+    let remote = assert_one(&world, "intake").await;
+    let found = world.provider.rows().into_iter().find(|row| row.id == late.id).map(|row| row.endpoint_id);
+    assert_eq!(found, Some(remote.id), "{}", world.report());
     world.finish().await;
 }

@@ -1,12 +1,12 @@
 //! Everything that can happen next.
 
-use crate::adapter::{LEASE, OUTSTANDING, PUBLISH_DELAY, RETRIES, Step};
+use crate::adapter::{self, LEASE, OUTSTANDING, PUBLISH_DELAY, RETRIES, Step};
 use crate::mutant::Mutant;
 use crate::operator::{self, Fate};
 use crate::provider::{land, refused_for_good};
 use crate::rows::{self, RowStep};
 use crate::scenario::{Edit, Harm, Scenario};
-use crate::world::{DECLARED, Delivery, Ep, FOREIGN, GARBAGE, Object, Proc, Read, Receiver, Row, Secret, World};
+use crate::world::{Delivery, Ep, FOREIGN, GARBAGE, Object, Proc, Read, Receiver, Row, Secret, World};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,12 @@ pub fn each(world: &World, scenario: &Scenario, mutant: Option<Mutant>, see: &mu
         land(&mut next, &late.write);
         see(Action::Late(number), next);
     }
-    if let Some(next) = tick(world) {
-        see(Action::Tick, next);
+    if let Some(mut next) = tick(world) {
+        let busy = (0..world.procs.len()).any(|proc| is_busy(world, proc, mutant));
+        if !busy || world.left.slow > 0 {
+            next.left.slow -= u8::from(busy);
+            see(Action::Tick, next);
+        }
     }
     if world.receiver.stale.is_some() {
         see(Action::Load, loaded(world));
@@ -96,6 +100,18 @@ pub fn each(world: &World, scenario: &Scenario, mutant: Option<Mutant>, see: &mu
     }
 }
 
+/// Whether a process that leads has something to do. Time passes while it has only a few times, see [`crate::world::Budget`].
+fn is_busy(world: &World, proc: usize, mutant: Option<Mutant>) -> bool {
+    let me = &world.procs[proc];
+    if me.deposed.is_some() {
+        return false;
+    }
+    let old = me.object != Read::Fresh || me.secret != Read::Fresh;
+    let decision = operator::decide(world, proc, mutant);
+    old || decision.is_some_and(|decision| !operator::does_nothing(world, proc, &decision))
+        || rows::next(world, proc).is_some()
+}
+
 /// The fates that a call may still have.
 fn fates(world: &World, is_kube: bool) -> impl Iterator<Item = (Fate, World)> {
     let any = world.left.faults > 0;
@@ -130,8 +146,10 @@ fn of_process(
     if let Some(decision) = decision.filter(|decision| !operator::does_nothing(world, proc, decision)) {
         rests = false;
         let reads = matches!(decision.step, Step::ListEndpoints | Step::ListRows(_));
-        let is_kube =
-            !matches!(decision.step, Step::Create { .. } | Step::Patch { .. } | Step::Delete(_) | Step::Reactivate(_));
+        let is_kube = !matches!(
+            decision.step,
+            Step::Create { .. } | Step::Patch { .. } | Step::Delete(_) | Step::Reactivate(_) | Step::MoveRow { .. }
+        );
         let fated = fates(world, is_kube).filter(|(fate, _)| !reads || *fate == Fate::Answered);
         for (fate, mut next) in fated.filter(|_| reads || !fenced) {
             operator::execute(&mut next, proc, &decision, fate);
@@ -185,8 +203,8 @@ pub fn observed(world: &World, proc: usize) -> World {
     let mut next = world.clone();
     operator::list(&mut next, proc, Fate::Answered);
     let status = next.object_of(proc).and_then(|object| object.status.as_ref());
-    let ids: Vec<u8> = status.map(|status| vec![status.remote]).unwrap_or_default();
-    for id in ids.into_iter().filter(|id| *id != 0) {
+    let (here, leaving) = status.map(adapter::places).unwrap_or_default();
+    for id in leaving.into_iter().chain([here]).filter(|id| *id != 0) {
         if next.procs[proc].mirror.get(id).is_some() {
             operator::list_rows(&mut next, proc, id);
         }
@@ -210,7 +228,7 @@ pub fn refreshed(world: &World, proc: usize) -> Option<World> {
 pub fn tick(world: &World) -> Option<World> {
     let due = world.late.iter().any(|late| world.now.since(late.sent) + 1 >= OUTSTANDING)
         || world.procs.iter().any(|proc| proc.deposed.is_some_and(|since| world.now.since(since) >= LEASE))
-        || world.receiver.stale.is_some_and(|since| world.now.since(since) >= PUBLISH_DELAY);
+        || world.receiver.stale.is_some_and(|since| world.now.since(since) + 1 >= PUBLISH_DELAY);
     if due {
         return None;
     }
@@ -243,7 +261,7 @@ fn verifies(receiver: &Receiver, key: u8) -> bool {
 
 /// Whether the receiver would refuse what an endpoint delivers now.
 pub fn is_refused(world: &World, ep: &Ep) -> bool {
-    ep.active && ep.rows.iter().any(|row| row.pair < DECLARED) && !verifies(&world.receiver, ep.id)
+    ep.active && ep.rows.iter().any(|row| row.pair < world.setup.pairs) && !verifies(&world.receiver, ep.id)
 }
 
 fn do_harm(world: &World, harm: Harm, see: &mut dyn FnMut(Action, World)) {
@@ -295,7 +313,8 @@ fn do_harm(world: &World, harm: Harm, see: &mut dyn FnMut(Action, World)) {
     }
 }
 
-fn edited(world: &World, edit: Edit) -> Option<Option<Object>> {
+/// The object after an edit; `Some(None)`: it has gone. `None`: the edit is not possible.
+pub fn edited(world: &World, edit: Edit) -> Option<Option<Object>> {
     let mut object = world.object.clone().filter(|object| !object.deleting)?;
     match edit {
         Edit::Delete if !object.finalizer => return Some(None),

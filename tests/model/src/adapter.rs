@@ -3,16 +3,19 @@
 //!
 //! It stands for `controller/endpoint/observe.rs`, and is kept beside it line by line.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use external_webhooks::api::rotation::RotationSpec;
 use external_webhooks::api::{DeletionPolicy, DurationText, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointSpec};
 use external_webhooks::plan::create::Candidate;
 use external_webhooks::plan::endpoint::{
-    self as real, EndpointInput, EndpointMemory, EndpointStep, RemoteSide, SecretView,
+    self as real, EndpointInput, EndpointMemory, EndpointStep, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView,
 };
+use external_webhooks::plan::rotation::{Pair, Publish, Source};
+use external_webhooks::plan::row_calls::RowCall;
 use external_webhooks::plan::{AccountPolicy, AccountView, PlanTiming};
-use external_webhooks::provider::model::{Absence, RemoteEndpoint};
+use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::time::{Time, Timed};
@@ -20,7 +23,7 @@ use crate::wire::{
     at, id_number, key_text, key_text_or_none, remote_id, request_text, status_in, status_out, ticks, url_number,
     url_text, wire,
 };
-use crate::world::{Id, Known, Mind, Mirror, Object, Secret, Status, Url};
+use crate::world::{Id, Known, Mind, Mirror, Object, Row, Secret, Status, Url};
 
 /// Between two lists that together prove something gone.
 pub const ABSENCE_GAP: i16 = 1;
@@ -30,8 +33,8 @@ pub const LOOK_AFTER: i16 = 1;
 pub const OUTSTANDING: i16 = 2;
 /// For how long a deposed process may go on.
 pub const LEASE: i16 = 1;
-/// In which receivers load a changed Secret.
-pub const PUBLISH_DELAY: i16 = 1;
+/// Before which receivers load a changed Secret.
+pub const PUBLISH_DELAY: i16 = 2;
 /// For how long the provider repeats what was refused.
 pub const RETRIES: i16 = 2;
 /// How long a replaced key stays.
@@ -78,6 +81,12 @@ pub enum Step {
     },
     Reactivate(Id),
     Delete(Id),
+    /// One of the rows that a rotation moves: they are moved in any order, and planned anew after each.
+    MoveRow {
+        row: u8,
+        from: Id,
+        to: Id,
+    },
     Publish(Secret),
     ReleaseSecret,
     RemoveFinalizer,
@@ -96,9 +105,6 @@ pub struct Decision {
 impl Timed for Decision {
     fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
         self.status.times(see);
-        if let Step::Publish(secret) = &mut self.step {
-            secret.times(see);
-        }
     }
 }
 
@@ -148,15 +154,42 @@ pub fn plan(view: &View) -> Decision {
         }
         EndpointStep::Reactivate(id) => Step::Reactivate(number(id)),
         EndpointStep::Delete(id) => Step::Delete(number(id)),
-        EndpointStep::PublishSecret(id) => {
-            Step::Publish(Secret { current: number(id), previous: 0, rotated: None, owned: true })
-        }
+        EndpointStep::PublishSecret(publish) => published(view, publish),
+        EndpointStep::Rows(calls) => match calls.first() {
+            Some(RowCall::Move { row, to, .. }) => {
+                Step::MoveRow { row: id_number(row.id.as_str()), from: number(&row.endpoint), to: number(to) }
+            }
+            _ => Step::Unknown,
+        },
         EndpointStep::ReleaseSecret => Step::ReleaseSecret,
         EndpointStep::RemoveFinalizer => Step::RemoveFinalizer,
         EndpointStep::Rest => Step::Rest,
         EndpointStep::DeleteRows(_) => Step::Unknown,
     };
     Decision { step, status: status_in(&plan.status) }
+}
+
+/// `Pass::publish` of the controller: where the keys come from.
+fn published(view: &View, publish: &Publish) -> Step {
+    let held = view.secret.clone().unwrap_or_default();
+    let key = |source: &Source| match source {
+        Source::Remote(id) => id_number(id.as_str()),
+        Source::Current => held.current,
+        Source::Previous => held.previous,
+    };
+    let previous = publish.previous.as_ref().map_or(0, key);
+    Step::Publish(Secret { current: key(&publish.current), previous, owned: true })
+}
+
+/// `claims::places`: the endpoint that rows are made on, and the one that they may still be on.
+pub fn places(status: &Status) -> (Id, Option<Id>) {
+    if status.rotation.as_ref().is_none_or(|rotation| rotation.phase.is_none()) {
+        return (status.remote, None);
+    }
+    Pair::of(&status_out(status)).map_or((status.remote, None), |pair| {
+        let (to, from) = pair.places();
+        (id_number(to.as_str()), from.map(|from| id_number(from.as_str())))
+    })
 }
 
 fn object(object: &Object) -> WebhookEndpoint {
@@ -192,6 +225,7 @@ fn secret(secret: Option<&Secret>) -> SecretView {
         previous: key_text_or_none(secret.previous),
         dressed: true,
         owned: secret.owned,
+        rotated_at: None,
     })
 }
 
@@ -201,6 +235,7 @@ fn memory(mind: &Mind) -> EndpointMemory {
         made: (mind.made != 0).then(|| remote_id(mind.made)),
         lost_post: mind.lost_post.map(at),
         reactivated: mind.reactivated.map(at),
+        looked_before_retiring: mind.looked_before_retiring,
         ..EndpointMemory::default()
     }
 }
@@ -219,18 +254,18 @@ fn endpoint(known: &Known) -> RemoteEndpoint {
 /// `Pass::remote` of the controller.
 fn remote(view: &View, status: &Status) -> RemoteSide {
     let (mirror, mind) = (&view.mirror, &view.mind);
-    let known = |id: Id| mirror.known.iter().find(|known| known.id == id);
+    let known = |id: Id| mirror.get(id);
     let list = mirror.listed;
     let since = |id: Id| {
         let deleted = mind.deleted.iter().find(|(deleted, _)| *deleted == id);
         list.is_some_and(|(started, _)| deleted.is_none_or(|(_, at)| started > *at))
     };
+    let gone = |id: Id| known(id).is_none() && mind.deleted.iter().any(|(deleted, _)| *deleted == id) && since(id);
     let held = known(status.remote);
-    let urls = [
-        Some(view.object.url),
-        status.pending.as_ref().and_then(|intent| intent.url),
-        status.last.as_ref().and_then(|intent| intent.url),
-    ];
+    let pair = Pair::of(&status_out(status));
+    let other = pair.as_ref().and_then(Pair::other).map(|id| id_number(id.as_str()));
+    let intents = status.pending.iter().chain(&status.last).map(|intent| intent.url);
+    let urls: Vec<Option<Url>> = intents.chain([Some(view.object.url)]).collect();
     let candidate = |known: &Known| {
         let fresh = known.listed.is_some_and(|rows| list.is_some_and(|(started, _)| rows > started));
         Candidate {
@@ -240,22 +275,17 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
             held_elsewhere: false,
         }
     };
-    let may_be_ours =
-        |known: &&Known| known.id != status.remote && (urls.contains(&Some(known.url)) || known.id == mind.made);
-    let gone = mirror.gone.iter().find(|gone| gone.id == status.remote && held.is_none());
-    let doubts = mirror.doubts.iter().filter(|doubt| urls.contains(&Some(doubt.what)));
+    let rotation = status.rotation.iter().filter(|rotation| rotation.phase.is_some());
+    let held_ids: Vec<Id> = rotation.flat_map(|rotation| [rotation.from, rotation.to]).chain([status.remote]).collect();
+    let is_held = |id: Id| held_ids.contains(&id) && !status.removing.contains(&id);
+    let may_be_ours = |known: &&Known| !is_held(known.id) && (urls.contains(&Some(known.url)) || known.id == mind.made);
+    let doubts = mirror.doubts.iter().filter(|doubt| urls.contains(&Some(doubt.url)));
     RemoteSide {
         listed: list.is_some(),
         listed_since_intent: list.is_some_and(|(started, _)| mind.intent.is_none_or(|at| started > at)),
         listed_at: list.map(|(_, time)| at(time)),
-        absence: gone.map(|gone| Absence {
-            first: at(gone.first),
-            last: at(gone.last),
-            lists: gone.lists.into(),
-            witnessed: true,
-            seen: None,
-        }),
-        gone: held.is_none() && mind.deleted.iter().any(|(id, _)| *id == status.remote) && since(status.remote),
+        absence: absence(mirror, status.remote).filter(|_| held.is_none()),
+        gone: gone(status.remote),
         removing_gone: status.removing.iter().all(|id| known(*id).is_none() && since(*id)),
         removing: status.removing.iter().filter(|id| known(**id).is_some()).map(|id| remote_id(*id)).collect(),
         rows: None,
@@ -264,5 +294,58 @@ fn remote(view: &View, status: &Status) -> RemoteSide {
         named: None,
         seen_before: None,
         uncertain: doubts.map(|doubt| at(doubt.look)).max(),
+        leaving: pair.as_ref().filter(|pair| pair.moves()).and_then(|pair| leaving(mirror, pair)),
+        moved: pair.as_ref().map(|pair| moved(mirror, pair)).unwrap_or_default(),
+        other: other.map(|id| OtherRemote {
+            id: remote_id(id),
+            endpoint: known(id).map(endpoint),
+            absence: absence(mirror, id),
+            gone: gone(id),
+        }),
+    }
+}
+
+fn absence(mirror: &Mirror, id: Id) -> Option<Absence> {
+    let gone = mirror.gone.iter().find(|gone| gone.id == id)?;
+    Some(Absence { first: at(gone.first), last: at(gone.last), lists: gone.lists.into(), witnessed: true, seen: None })
+}
+
+/// `leaving` of `controller/endpoint/rotation.rs`.
+fn leaving(mirror: &Mirror, pair: &Pair) -> Option<Leaving> {
+    let number = |id: &RemoteId| id_number(id.as_str());
+    let from = mirror.get(number(&pair.from)).filter(|from| from.fresh && from.listed.is_some())?;
+    let to = mirror.get(number(pair.to.as_ref()?));
+    let describe = |row: &Row| LeavingRow {
+        row: RemoteRow {
+            id: remote_id(row.id),
+            endpoint: pair.from.clone(),
+            practice: None,
+            resource_type: Arc::from("Appointment"),
+            event: Arc::from(row.pair.to_string()),
+            active: true,
+            created_at: None,
+        },
+        practice: None,
+        any_practice: None,
+        there: to.is_some_and(|to| to.rows.iter().any(|known| known.pair == row.pair)),
+    };
+    Some(Leaving { movable: from.rows.iter().map(describe).collect(), stuck: Vec::new() })
+}
+
+/// `Mirror::moved`.
+fn moved(mirror: &Mirror, pair: &Pair) -> Moved {
+    let number = |id: &RemoteId| id_number(id.as_str());
+    let to = pair.to.as_ref().and_then(|to| mirror.get(number(to)));
+    let (Some(from), Some(to)) = (mirror.get(number(&pair.from)), to) else { return Moved::ListFrom };
+    for (known, is_to) in [(from, false), (to, true)] {
+        if let Some(look) = known.doubt {
+            return Moved::InDoubt { until: at(look), to: is_to };
+        }
+    }
+    let list = |known: &Known| known.listed.filter(|listed| known.fresh && *listed > known.written);
+    let Some(source) = list(from).filter(|_| from.rows.is_empty()) else { return Moved::ListFrom };
+    match list(to).filter(|listed| *listed > source) {
+        Some(_) => Moved::Proven,
+        None => Moved::ListTo,
     }
 }

@@ -189,7 +189,10 @@ impl Search<'_> {
             }
             if !path.insert(print) {
                 if let Some(why) = unsettled(&at) {
-                    return Some(format!("without further faults it comes to rest wrongly: {why}"));
+                    return Some(format!(
+                        "without further faults it comes to rest wrongly: {why}; object {:?}, secret {:?}, endpoints {:?}, mind {:?}, mirror {:?}",
+                        at.object, at.secret, at.eps, at.procs[0].mind, at.procs[0].mirror
+                    ));
                 }
                 break;
             }

@@ -61,6 +61,7 @@ impl Mirror {
                 listed: None,
                 written: 0,
                 fresh: false,
+                doubt: None,
                 rows: Vec::new(),
             }),
         }
@@ -77,8 +78,8 @@ impl Mirror {
 
     /// A POST whose answer was lost.
     pub fn doubt(&mut self, url: u8, now: Time) {
-        self.doubts.retain(|doubt| doubt.what != url);
-        self.doubts.push(Doubt { what: url, look: now.plus(LOOK_AFTER) });
+        self.doubts.retain(|doubt| doubt.url != url);
+        self.doubts.push(Doubt { url, look: now.plus(LOOK_AFTER) });
     }
 
     /// A PATCH or DELETE of an endpoint was sent: what was counted of its absence is void.
@@ -97,16 +98,24 @@ impl Mirror {
         if let Some(known) = self.get_mut(ep.id) {
             (known.listed, known.fresh) = (Some(started), true);
             known.rows = ep.rows.clone();
-            self.row_doubts.retain(|doubt| now < doubt.look);
+            known.doubt = known.doubt.filter(|look| now < *look);
         }
     }
 
-    /// The rows of an endpoint were written to; unless the answer is known, they are in doubt.
-    pub fn wrote_rows(&mut self, id: Id, known_answer: bool) {
+    /// The rows of an endpoint were written to, and the answer says how they are.
+    pub fn wrote_rows(&mut self, id: Id) {
         let now = self.tick();
         if let Some(known) = self.get_mut(id) {
             known.written = now;
-            known.fresh &= known_answer;
+        }
+    }
+
+    /// A write to the rows of an endpoint was answered with 404, or (then `now` is given) its answer was lost.
+    pub fn rows_in_doubt(&mut self, id: Id, now: Option<Time>) {
+        self.wrote_rows(id);
+        if let Some(known) = self.get_mut(id) {
+            known.fresh = false;
+            known.doubt = now.map(|now| now.plus(LOOK_AFTER)).or(known.doubt);
         }
     }
 
@@ -123,11 +132,5 @@ impl Mirror {
         if let Some(known) = self.get_mut(id) {
             known.rows.retain(|known| known.id != row);
         }
-    }
-
-    /// A POST of a row whose answer was lost.
-    pub fn doubt_row(&mut self, pair: u8, now: Time) {
-        self.row_doubts.retain(|doubt| doubt.what != pair);
-        self.row_doubts.push(Doubt { what: pair, look: now.plus(LOOK_AFTER) });
     }
 }

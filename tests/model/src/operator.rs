@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use crate::adapter::{self, Decision, Step, View};
 use crate::mutant::Mutant;
 use crate::provider::{Answer, land};
+use crate::rows;
 use crate::time::{Timed, normalise};
-use crate::world::{Late, Mind, Object, Proc, Read, Secret, World, Write};
+use crate::world::{Late, Mind, Object, Proc, Read, Receiver, Secret, World, Write};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,10 @@ pub fn execute(world: &mut World, proc: usize, decision: &Decision, fate: Fate) 
         Step::Rest => _ = write_object(world, proc, fate, |object| object.status = Some(decision.status.clone())),
         Step::RemoveFinalizer => _ = write_object(world, proc, fate, |object| object.finalizer = false),
         Step::ListEndpoints => list(world, proc, fate),
-        Step::ListRows(id) => list_rows(world, proc, *id),
+        Step::ListRows(id) => {
+            list_rows(world, proc, *id);
+            world.procs[proc].mind.looked_before_retiring = true;
+        }
         Step::Create { url, active } => create(world, proc, *url, *active, fate),
         Step::Patch { id, url, active } => _ = change(world, proc, *id, *url, *active, fate),
         Step::Reactivate(id) => {
@@ -96,6 +100,7 @@ pub fn execute(world: &mut World, proc: usize, decision: &Decision, fate: Fate) 
             }
         }
         Step::Delete(id) => delete(world, proc, *id, fate),
+        Step::MoveRow { row, from, to } => rows::move_row(world, proc, *row, *from, *to, fate),
         Step::Publish(secret) => write_secret(world, proc, fate, Some(secret.clone())),
         Step::ReleaseSecret => {
             let released = world.secret.clone().map(|secret| Secret { owned: false, ..secret });
@@ -155,9 +160,13 @@ fn settle_write(world: &mut World, proc: usize, fate: Fate, lost: impl FnOnce(&m
 
 fn acknowledge(world: &mut World, proc: usize, decision: &Decision, fate: Fate) {
     let pending = |object: Option<&Object>| object.and_then(|object| object.status.as_ref()?.pending.clone());
-    let before = pending(world.object_of(proc));
+    let phase = |object: Option<&Object>| object.and_then(|object| object.status.as_ref()?.rotation.as_ref()?.phase);
+    let (before, phase_before) = (pending(world.object_of(proc)), phase(world.object_of(proc)));
     let after = decision.status.pending.clone();
     let known = write_object(world, proc, fate, |object| object.status = Some(decision.status.clone()));
+    if known && phase(world.object_of(proc)) != phase_before {
+        world.procs[proc].mind.looked_before_retiring = false;
+    }
     if known && after.is_some() && after != before {
         let me = &mut world.procs[proc];
         let Mind { lost_post, generation, .. } = me.mind;
@@ -190,15 +199,26 @@ pub fn put_secret(world: &mut World, after: Option<Secret>, writer: Option<usize
     }
     let now = world.now;
     let loaded = world.secret.as_ref().map(|secret| (secret.current, secret.previous));
-    let same = loaded.is_none_or(|loaded| loaded == (world.receiver.current, world.receiver.previous));
+    let Some((current, previous)) = loaded else { return };
+    world.published |= bit(current) | bit(previous);
+    if !world.setup.late_receiver {
+        world.receiver = Receiver { current, previous, stale: None };
+    }
+    let same = (current, previous) == (world.receiver.current, world.receiver.previous);
     world.receiver.stale = if same { None } else { world.receiver.stale.or(Some(now)) };
+}
+
+/// A key among those that the Secret has held.
+pub fn bit(key: u8) -> u32 {
+    1u32.checked_shl(key.into()).unwrap_or_default()
 }
 
 /// The ids that the object holds or removes, as a process sees it.
 fn held(world: &World, proc: usize) -> Vec<u8> {
     let status = world.object_of(proc).and_then(|object| object.status.as_ref());
     let Some(status) = status else { return Vec::new() };
-    let rotation = status.rotation.iter().flat_map(|rotation| [rotation.from, rotation.to]);
+    let running = status.rotation.iter().filter(|rotation| rotation.phase.is_some());
+    let rotation = running.flat_map(|rotation| [rotation.from, rotation.to]);
     let ids = [status.remote].into_iter().chain(rotation).chain(status.removing.iter().copied());
     ids.filter(|id| *id != 0).collect()
 }

@@ -1,7 +1,7 @@
 //! The invariants of architecture.md that can be seen in one state, and what it means that a world is at rest.
 
 use crate::actions::is_refused;
-use crate::world::{DECLARED, World};
+use crate::world::World;
 
 /// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
 pub const ALL: &[(&str, &str)] = &[
@@ -11,7 +11,7 @@ pub const ALL: &[(&str, &str)] = &[
         "at most one endpoint of ours, two during a rotation, and one more for each lost answer to a create, crash during it, or change of leader",
     ),
     ("no trespass", "nothing that we did not make is changed or deleted, and no such id is held"),
-    ("key first", "no subscription is made on an endpoint whose key is not in the Secret"),
+    ("key first", "no subscription is made on an endpoint whose key was never in the Secret"),
     ("no refusal", "while a rotation runs, and unless somebody does harm, the receiver can verify every delivery"),
     ("no loss", "a delivery that was refused is accepted before its retries end and its endpoint goes"),
     ("two endpoints", "toRemoteId is never fromRemoteId"),
@@ -76,7 +76,7 @@ pub fn unsettled(world: &World) -> Option<&'static str> {
     if (ep.url, ep.active) != (object.url, object.active) {
         return Some("the endpoint is not as declared");
     }
-    if (0..DECLARED).any(|pair| ep.rows.iter().filter(|row| row.pair == pair).count() != 1) {
+    if (0..world.setup.pairs).any(|pair| ep.rows.iter().filter(|row| row.pair == pair).count() != 1) {
         return Some("a declared pair is not subscribed exactly once");
     }
     match &world.secret {
@@ -85,6 +85,9 @@ pub fn unsettled(world: &World) -> Option<&'static str> {
     }
     if !status.removing.is_empty() || status.rotation.as_ref().is_some_and(|rotation| rotation.phase.is_some()) {
         return Some("something is still under way");
+    }
+    if status.rotation.as_ref().and_then(|rotation| rotation.handled) != Some(object.request) {
+        return Some("the request for a rotation was not handled");
     }
     (!status.ready).then_some("the object is not Ready")
 }

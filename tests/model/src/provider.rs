@@ -1,6 +1,7 @@
 //! The provider: what a write does when it takes effect, and the properties that a single write could break.
 
-use crate::world::{DECLARED, Ep, Id, Row, World, Write};
+use crate::operator::bit;
+use crate::world::{Ep, Id, Row, World, Write};
 
 /// What the provider answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +19,20 @@ pub fn land(world: &mut World, write: &Write) -> Answer {
     let declared = world.object.as_ref().is_some_and(|object| !object.deleting && object.active);
     // Switching off was asked for, if by an older spec.
     let asked = matches!(write, Write::Patch { active: Some(false), .. });
-    if declared && !asked && coverage(world).iter().zip(covered).any(|(after, before)| before && !after) {
+    // Whether it knows that the destination is off is asked where it plans to move.
+    let off = matches!(write, Write::MoveRow { to, .. } if world.ep(*to).is_some_and(|to| !to.active));
+    if declared
+        && !asked
+        && !(off && world.harmed)
+        && coverage(world).iter().zip(covered).any(|(after, before)| before && !after)
+    {
         world.breaks("a write of ours took the last subscription of a declared pair");
     }
     answer
 }
 
-fn coverage(world: &World) -> [bool; DECLARED as usize] {
-    std::array::from_fn(|pair| world.is_covered(pair as u8))
+fn coverage(world: &World) -> [bool; 4] {
+    std::array::from_fn(|pair| pair < usize::from(world.setup.pairs) && world.is_covered(pair as u8))
 }
 
 fn apply(world: &mut World, write: &Write) -> Answer {
@@ -61,9 +68,8 @@ fn apply(world: &mut World, write: &Write) -> Answer {
             let Some(ep) = world.eps.iter_mut().find(|ep| ep.id == *on) else { return Answer::NotFound };
             ep.rows.push(row);
             world.next_row += 1;
-            let published = world.secret.as_ref().is_some_and(|secret| secret.current == *on || secret.previous == *on);
-            if !published && !world.harmed {
-                world.breaks("a subscription was made on an endpoint whose key is not in the Secret");
+            if world.published & bit(*on) == 0 {
+                world.breaks("a subscription was made on an endpoint whose key was never in the Secret");
             }
             Answer::MadeRow(row)
         }
@@ -81,7 +87,7 @@ fn apply(world: &mut World, write: &Write) -> Answer {
         Write::DeleteRow { row, on } => match take(world, *row, *on) {
             None => Answer::NotFound,
             Some(row) => {
-                if row.pair >= DECLARED {
+                if row.pair >= world.setup.pairs {
                     world.breaks("somebody else's subscription was deleted");
                 }
                 Answer::Done

@@ -1,7 +1,10 @@
 //! What is searched: where it begins, what may go wrong, and how often.
 
+use crate::actions::edited;
+use crate::fair;
+use crate::operator::put_object;
 use crate::time::Time;
-use crate::world::{Budget, Object, Proc, Receiver, World};
+use crate::world::{Budget, Object, Proc, Receiver, Setup, World};
 
 /// What somebody may do behind the operator's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub enum Edit {
 pub struct Scenario {
     /// What it is called in reports.
     pub name: &'static str,
+    /// What stays the same.
+    pub setup: Setup,
+    /// What a user has just asked for, of an object that was at rest; absent: nobody has looked at the object yet.
+    pub begins: Option<Edit>,
     /// How much may happen.
     pub budget: Budget,
     /// Which harm.
@@ -57,86 +64,150 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The state in which it begins: an object that nobody has looked at yet.
+    /// The state in which it begins.
     pub fn start(&self) -> World {
-        let object = Object {
-            finalizer: false,
-            deleting: false,
-            generation: 1,
-            url: 1,
-            active: true,
-            orphan: false,
-            suspend: false,
-            request: 0,
-            leaked: false,
-            status: None,
-        };
-        World {
-            now: Time(0),
-            next_id: 1,
-            next_row: 1,
-            eps: Vec::new(),
-            late: Vec::new(),
-            object: Some(object),
-            secret: None,
-            procs: vec![Proc::new(Time(0))],
-            receiver: Receiver::default(),
-            delivery: None,
-            left: self.budget,
-            harmed: false,
-            orphaned: false,
-            excuses: 0,
-            broken: None,
+        let mut world = nobody_has_looked(self.setup);
+        if let Some(edit) = self.begins {
+            let mut before = Vec::new();
+            while !before.contains(&world) {
+                before.push(world.clone());
+                world = fair::next(&world, None);
+            }
+            if let Some(edited) = edited(&world, edit) {
+                put_object(&mut world, edited, None);
+            }
         }
+        world.left = self.budget;
+        world
     }
 }
+
+/// An object that nobody has looked at yet.
+fn nobody_has_looked(setup: Setup) -> World {
+    let object = Object {
+        finalizer: false,
+        deleting: false,
+        generation: 1,
+        url: 1,
+        active: true,
+        orphan: false,
+        suspend: false,
+        request: 0,
+        leaked: false,
+        status: None,
+    };
+    World {
+        setup,
+        now: Time(0),
+        next_id: 1,
+        next_row: 1,
+        eps: Vec::new(),
+        late: Vec::new(),
+        object: Some(object),
+        secret: None,
+        procs: vec![Proc::new(Time(0))],
+        receiver: Receiver::default(),
+        delivery: None,
+        left: Budget::default(),
+        harmed: false,
+        orphaned: false,
+        excuses: 0,
+        published: 0,
+        broken: None,
+    }
+}
+
+const HARMS: &[Harm] = &[
+    Harm::DeleteEndpoint,
+    Harm::SwitchOff,
+    Harm::DeleteRow,
+    Harm::AddRow,
+    Harm::DeleteSecret,
+    Harm::TamperSecret,
+    Harm::ListLacks,
+    Harm::Stranger,
+];
 
 /// The searches of `make test`, or with `large` those of `make model`.
 pub fn all(large: bool) -> Vec<Scenario> {
     let more = u8::from(large);
     let none = Budget::default();
+    let faults = Budget { faults: 1, crashes: 1 + more, lost: 1 + more, kube: 1, takeovers: 1, ..none };
+    let early = Setup { pairs: 1, late_receiver: false };
+    let late = Setup { pairs: 1, late_receiver: true };
+    let scenario = |name, setup, begins, budget, harms: &[Harm], edits: &[Edit]| Scenario {
+        name,
+        setup,
+        begins,
+        budget,
+        harms: harms.to_vec(),
+        edits: edits.to_vec(),
+    };
+    let rotate = Some(Edit::Rotate);
     vec![
-        Scenario {
-            name: "create: crashes, lost answers, a change of leader",
-            budget: Budget { faults: 2 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, deliveries: 1, ..none },
-            harms: vec![],
-            edits: vec![],
-        },
-        Scenario {
-            name: "create, then deletion at any moment",
-            budget: Budget { faults: 1 + more, crashes: 2, lost: 2, kube: 1, takeovers: 1, edits: 1, ..none },
-            harms: vec![],
-            edits: vec![Edit::Delete],
-        },
-        Scenario {
-            name: "harm at the provider and to the Secret",
-            budget: Budget {
-                faults: 1 + more,
-                crashes: 1,
-                lost: 1,
-                kube: 1,
-                takeovers: 1,
-                harm: 1 + more,
-                deliveries: 1,
-                ..none
-            },
-            harms: vec![
-                Harm::DeleteEndpoint,
-                Harm::SwitchOff,
-                Harm::DeleteRow,
-                Harm::AddRow,
-                Harm::DeleteSecret,
-                Harm::TamperSecret,
-                Harm::ListLacks,
-                Harm::Stranger,
-            ],
-            edits: vec![],
-        },
-        Scenario {
-            name: "edits of URL and switch, deletion, Orphan",
-            budget: Budget { faults: 1, crashes: 1, lost: 1, kube: 1, takeovers: 1, edits: 2, ..none },
-            harms: vec![],
-            edits: vec![Edit::Url, Edit::Switch, Edit::Delete, Edit::Orphan],
-        },
+        scenario(
+            "create: crashes, lost answers, a change of leader",
+            early,
+            None,
+            Budget { faults: 1 + more, slow: 1, ..faults },
+            &[],
+            &[],
+        ),
+        scenario(
+            "create, then deletion at any moment",
+            early,
+            None,
+            Budget { faults: 1 + more, slow: 1, edits: 1, ..faults },
+            &[],
+            &[Edit::Delete],
+        ),
+        scenario(
+            "create: edits of URL and switch, deletion, Orphan",
+            early,
+            None,
+            Budget { edits: 2, ..faults },
+            &[],
+            &[Edit::Url, Edit::Switch, Edit::Delete, Edit::Orphan],
+        ),
+        scenario(
+            "harm at the provider and to the Secret",
+            late,
+            None,
+            Budget { faults: 1 + more, harm: 1 + more, deliveries: 1, ..faults },
+            HARMS,
+            &[],
+        ),
+        scenario(
+            "rotation: crashes, lost answers, a change of leader",
+            late,
+            rotate,
+            Budget { faults: 1 + more, slow: more, deliveries: 1, ..faults },
+            &[],
+            &[],
+        ),
+        scenario(
+            "rotation: harm at the provider and to the Secret",
+            late,
+            rotate,
+            Budget { faults: 1 + more, harm: 1 + more, deliveries: 1, ..faults },
+            HARMS,
+            &[],
+        ),
+        scenario(
+            "rotation: edits, a second request, a leaked key, deletion, Orphan",
+            late,
+            rotate,
+            Budget { faults: more, edits: 1 + more, ..faults },
+            &[],
+            &[Edit::Rotate, Edit::Leak, Edit::Url, Edit::Switch, Edit::Suspend, Edit::Delete, Edit::Orphan],
+        ),
+        scenario(
+            "rotation of a leaked key: crashes, lost answers, a change of leader",
+            late,
+            Some(Edit::Leak),
+            Budget { faults: 1 + more, ..faults },
+            &[],
+            &[],
+        ),
     ]
 }

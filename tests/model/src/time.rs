@@ -5,7 +5,7 @@
 //! everything else becomes one state, and so the states are finite although time goes on for ever.
 
 /// More than every duration of [`crate::adapter`], in ticks.
-pub const FAR: i16 = 6;
+pub const FAR: i16 = 4;
 
 /// A moment, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -139,14 +139,14 @@ pub fn status_out(status: &Status) -> WebhookEndpointStatus {
             from_remote_id: named(rotation.from),
             to_remote_id: named(rotation.to),
             from_target_url: rotation.from_url.map(url_text),
-            started_at: rotation.started.map(wire),
+            started_at: None,
             published_at: rotation.published.map(wire),
             switched_at: rotation.switched.map(wire),
         }),
-        signing_secret: status.signing.map(|(key, last)| SigningSecretStatus {
+        signing_secret: status.signing.map(|key| SigningSecretStatus {
             name: "intake-signing".into(),
             fingerprint: key_text(key).fingerprint(),
-            last_rotation_time: last.map(wire),
+            last_rotation_time: None,
             next_rotation_time: None,
         }),
         reactivation: status
@@ -198,14 +198,10 @@ pub fn status_in(status: &WebhookEndpointStatus) -> Status {
             from: optional(&rotation.from_remote_id),
             to: optional(&rotation.to_remote_id),
             from_url: rotation.from_target_url.as_deref().map(url_number),
-            started: rotation.started_at.as_ref().map(tick),
             published: rotation.published_at.as_ref().map(tick),
             switched: rotation.switched_at.as_ref().map(tick),
         }),
-        signing: status
-            .signing_secret
-            .as_ref()
-            .map(|signing| (key_of(&signing.fingerprint), signing.last_rotation_time.as_ref().map(tick))),
+        signing: status.signing_secret.as_ref().map(|signing| key_of(&signing.fingerprint)),
         reactivated: status
             .reactivation
             .as_ref()

@@ -3,7 +3,7 @@
 //! Everything is small and plain, so that a state can be copied, compared and hashed. What the plans decide is decided by
 //! the operator's own code, see [`crate::adapter`].
 
-use crate::time::{Time, Timed};
+use crate::time::{FAR, Time, Timed};
 
 /// A remote endpoint; ids count up, and 0 is none. The key of an endpoint has its number.
 pub type Id = u8;
@@ -11,10 +11,8 @@ pub type Id = u8;
 pub type Key = u8;
 /// Not the key of any endpoint.
 pub const GARBAGE: Key = 99;
-/// A pair (practice, event). Those below [`DECLARED`] are declared, the others are somebody else's.
+/// A pair (practice, event). Those below [`Setup::pairs`] are declared, the others are somebody else's.
 pub type Pair = u8;
-/// How many pairs are declared.
-pub const DECLARED: Pair = 2;
 /// A pair that no object declares.
 pub const FOREIGN: Pair = 9;
 /// A target URL, by number.
@@ -87,7 +85,6 @@ pub struct Rotation {
     pub from: Id,
     pub to: Id,
     pub from_url: Option<Url>,
-    pub started: Option<Time>,
     pub published: Option<Time>,
     pub switched: Option<Time>,
 }
@@ -116,8 +113,8 @@ pub struct Status {
     pub last: Option<Intent>,
     pub removing: Vec<Id>,
     pub rotation: Option<Rotation>,
-    /// Fingerprint of `current`, and when it was last replaced.
-    pub signing: Option<(Key, Option<Time>)>,
+    /// Fingerprint of `current`.
+    pub signing: Option<Key>,
     pub reactivated: Option<(u8, Time)>,
 }
 
@@ -143,7 +140,6 @@ pub struct Object {
 pub struct Secret {
     pub current: Key,
     pub previous: Key,
-    pub rotated: Option<Time>,
     pub owned: bool,
 }
 
@@ -165,6 +161,8 @@ pub struct Known {
     pub written: Seq,
     /// Whether nothing has called the rows into question since they were listed.
     pub fresh: bool,
+    /// A write to its rows whose answer was lost: no list before this moment settles it.
+    pub doubt: Option<Time>,
     pub rows: Vec<Row>,
 }
 
@@ -180,8 +178,7 @@ pub struct Gone {
 /// A POST whose answer was lost: not again before a list that started at `look` or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Doubt {
-    /// The URL; or the pair of a row.
-    pub what: u8,
+    pub url: Url,
     pub look: Time,
 }
 
@@ -194,7 +191,6 @@ pub struct Mirror {
     pub known: Vec<Known>,
     pub gone: Vec<Gone>,
     pub doubts: Vec<Doubt>,
-    pub row_doubts: Vec<Doubt>,
 }
 
 /// What a process remembers besides: `EndpointMind`.
@@ -207,6 +203,7 @@ pub struct Mind {
     pub reactivated: Option<Time>,
     pub deleted: Vec<(Id, Seq)>,
     pub generation: u8,
+    pub looked_before_retiring: bool,
 }
 
 /// What a process last read of something, and whether that is old.
@@ -259,14 +256,26 @@ pub struct Budget {
     /// Answers of the API server that are lost after the write.
     pub kube: u8,
     pub takeovers: u8,
+    /// Ticks that pass although a process has something to do.
+    pub slow: u8,
     pub harm: u8,
     pub edits: u8,
     pub deliveries: u8,
 }
 
+/// What stays the same during a search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// How many pairs are declared.
+    pub pairs: Pair,
+    /// Whether the receiver loads the Secret late; else it has every change at once.
+    pub late_receiver: bool,
+}
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
+    pub setup: Setup,
     pub now: Time,
     pub next_id: Id,
     pub next_row: u8,
@@ -284,6 +293,8 @@ pub struct World {
     pub orphaned: bool,
     /// Lost answers, crashes and changes of leader so far: each may have left one endpoint too many.
     pub excuses: u8,
+    /// Keys that the Secret has held, as bits.
+    pub published: u32,
     /// What has gone wrong.
     pub broken: Option<&'static str>,
 }
@@ -301,11 +312,10 @@ macro_rules! timed {
 timed!(Ep: made);
 timed!(Late: sent);
 timed!(Intent: since, until);
-timed!(Rotation: started, published, switched);
+timed!(Rotation: published, switched);
 timed!(Said: since);
 timed!(Object: status);
-timed!(Secret: rotated);
-timed!(Known: made);
+timed!(Known: made, doubt);
 timed!(Gone: first, last);
 timed!(Doubt: look);
 timed!(Mind: lost_post, reactivated);
@@ -320,9 +330,6 @@ impl Timed for Status {
         self.pending.times(see);
         self.last.times(see);
         self.rotation.times(see);
-        if let Some((_, Some(at))) = &mut self.signing {
-            see(at);
-        }
         if let Some((_, at)) = &mut self.reactivated {
             see(at);
         }
@@ -337,8 +344,11 @@ impl Timed for Mirror {
         self.known.times(see);
         self.gone.times(see);
         self.doubts.times(see);
-        self.row_doubts.times(see);
     }
+}
+
+impl Timed for Secret {
+    fn times(&mut self, _: &mut dyn FnMut(&mut Time)) {}
 }
 
 impl<T: Timed> Timed for Read<T> {
@@ -394,11 +404,38 @@ impl World {
             proc.mirror.known.sort_by_key(|known| known.id);
             proc.mirror.gone.sort();
             proc.mirror.doubts.sort();
-            proc.mirror.row_doubts.sort();
             proc.mind.deleted.sort_unstable();
             proc.rank();
         }
+        self.forget();
         crate::time::normalise(self);
+    }
+
+    /// Moves times that are too long ago to matter to where they just do not matter.
+    fn forget(&mut self) {
+        let mut oldest = self.now;
+        let statuses = self.object.iter_mut().filter_map(|object| object.status.as_mut());
+        let mut intents = |status: &Status| {
+            for intent in status.pending.iter().chain(&status.last) {
+                oldest = oldest.min(intent.since);
+            }
+        };
+        statuses.for_each(|status| intents(status));
+        for proc in &self.procs {
+            if let Read::Old(old) = &proc.object {
+                old.status.iter().for_each(&mut intents);
+            }
+        }
+        let made = oldest.plus(-FAR);
+        self.eps.iter_mut().for_each(|ep| ep.made = ep.made.max(made));
+        for proc in &mut self.procs {
+            proc.mirror.known.iter_mut().for_each(|known| known.made = known.made.max(made));
+            let listed = proc.mirror.listed.map_or(self.now, |(_, at)| at);
+            proc.started = proc.started.max(listed.plus(-FAR));
+            proc.mind.lost_post = proc.mind.lost_post.map(|lost| lost.max(listed.plus(-FAR)));
+            proc.mind.reactivated = proc.mind.reactivated.map(|done| done.max(self.now.plus(-FAR)));
+            proc.mirror.gone.iter_mut().for_each(|gone| gone.first = gone.first.max(gone.last.plus(-FAR)));
+        }
     }
 
     /// The remote endpoint of an id.

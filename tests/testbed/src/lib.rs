@@ -2,6 +2,9 @@
 //! tests, demo and benchmarks.
 
 pub mod control_plane;
+pub mod herohealth;
+pub mod insighthealth;
 pub mod kube_proxy;
 pub mod nexhealth;
+pub mod sim;
 pub mod volume;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 fn main() {
     let large = std::env::args().any(|argument| argument == "large");
-    for scenario in model::all(large) {
-        let outcome = model::search(&scenario, None, 50_000_000, Duration::from_secs(300));
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for scenario in model::all(large).into_iter().filter(|scenario| scenario.name.contains(&only)) {
+        let outcome = model::search(&scenario, None, 50_000_000, Duration::from_secs(60));
         println!(
             "{}: {} states, {} events, depth {}, complete {}, {:?}",
             scenario.name, outcome.states, outcome.events, outcome.depth, outcome.complete, outcome.took

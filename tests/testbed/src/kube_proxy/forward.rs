@@ -15,7 +15,7 @@ use super::call::KubeCall;
 use super::faults::{KubeFault, KubeHook};
 use super::{Core, watch};
 use crate::nexhealth::When;
-use crate::nexhealth::server::{Body, Cut};
+use crate::sim::server::{Body, Cut};
 
 type Reply = Result<Response<Body>, Cut>;
 
@@ -97,7 +97,7 @@ fn made_up(status: u16, retry_after: Option<&str>) -> Response<Body> {
     };
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "a fault of the test", "reason": reason, "code": status});
-    let mut response = Response::new(crate::nexhealth::full(body.to_string()));
+    let mut response = Response::new(crate::sim::respond::full(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(value) = retry_after.and_then(|text| HeaderValue::from_str(text).ok()) {

@@ -24,7 +24,7 @@ pub use call::KubeCall;
 pub use faults::{KubeFault, KubeHook, WatchFault};
 
 use crate::control_plane::Error;
-use crate::nexhealth::server;
+use crate::sim::server;
 
 /// What all requests of one proxy share.
 struct Core {

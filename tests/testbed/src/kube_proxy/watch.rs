@@ -10,7 +10,7 @@ use hyper::Response;
 use hyper::body::Frame;
 
 use super::faults::WatchFault;
-use crate::nexhealth::server::Body;
+use crate::sim::server::Body;
 
 const GONE: &[u8] = b"{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\
 \"status\":\"Failure\",\"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n";

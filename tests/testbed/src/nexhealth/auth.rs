@@ -2,11 +2,11 @@
 
 use super::{
     envelope::{Outcome, Refusal, Success},
-    limit::Bucket,
     model::ApiKey,
     switches::ExpClaim,
     world::World,
 };
+use crate::sim::Bucket;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// A token that was handed out.
 #[derive(Clone, Debug)]
-pub(crate) struct Token {
+pub struct Token {
     /// Value of the API key it was made with.
     key: String,
     label: String,

@@ -2,18 +2,16 @@
 
 use super::{
     model::wire_time,
-    server::Body,
     sign::sign,
     simulator::{Core, held},
     switches::{DeliveryErrors, EventTime},
 };
-use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use crate::sim::{Letter, Sent, post};
+use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpStream, time::Instant};
-use url::{Host, Url};
+use std::sync::Arc;
+use tokio::time::Instant;
 
 /// How one attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +58,8 @@ struct Message {
 /// One attempt, ready to go.
 struct Parcel {
     endpoint_id: i64,
-    target_url: String,
     timestamp: String,
-    signature_header: String,
-    signature: String,
-    body: String,
+    letter: Letter,
 }
 
 enum Next {
@@ -117,7 +112,7 @@ pub(crate) fn emit(core: &Arc<Core>, subdomain: Option<&str>, names: (&str, &str
 /// Attempts until one succeeds, the schedule ends or there is nobody left to tell.
 async fn deliver(core: Arc<Core>, mut message: Message) {
     let mut first_failure: Option<Instant> = None;
-    let mut offsets = core.timing.retry_offsets.clone().into_iter();
+    let mut offsets = core.own.timing.retry_offsets.clone().into_iter();
     for attempt in 1.. {
         match next(&core, &mut message) {
             Next::GiveUp(reason) => {
@@ -126,7 +121,7 @@ async fn deliver(core: Arc<Core>, mut message: Message) {
             }
             Next::Wait => {}
             Next::Send(parcel) => {
-                let outcome = post(&core, &parcel).await;
+                let outcome = send(&core, &parcel).await;
                 if matches!(outcome, DeliveryOutcome::Answered(200..=299)) {
                     core.change(|world| world.failing_since.remove(&parcel.endpoint_id));
                     log(&core, &message, attempt, Some(&parcel), outcome);
@@ -167,26 +162,23 @@ fn next(core: &Core, message: &mut Message) -> Next {
         }
         let body = Value::Object(payload).to_string();
         let timestamp = wire_time(world.now());
-        Next::Send(Box::new(Parcel {
-            endpoint_id: endpoint.id,
-            target_url: endpoint.target_url.clone(),
-            signature_header: world.switches.signature_header.clone(),
-            signature: sign(&endpoint.secret_key, &timestamp, body.as_bytes()),
-            timestamp,
-            body,
-        }))
+        let signature = sign(&endpoint.secret_key, &timestamp, body.as_bytes());
+        let headers =
+            vec![("timestamp".to_owned(), timestamp.clone()), (world.switches.signature_header.clone(), signature)];
+        let letter = Letter { target_url: endpoint.target_url.clone(), headers, body };
+        Next::Send(Box::new(Parcel { endpoint_id: endpoint.id, timestamp, letter }))
     })
 }
 
 fn log(core: &Core, message: &Message, attempt: usize, parcel: Option<&Parcel>, outcome: DeliveryOutcome) {
-    held(&core.deliveries).push(Delivery {
+    held(&core.own.deliveries).push(Delivery {
         message: message.id,
         attempt,
         at: Timestamp::now(),
         endpoint_id: message.endpoint_id,
         subscription_id: message.row_id,
         event_name: message.event_name.clone(),
-        target_url: parcel.map(|parcel| parcel.target_url.clone()).unwrap_or_default(),
+        target_url: parcel.map(|parcel| parcel.letter.target_url.clone()).unwrap_or_default(),
         outcome,
     });
     core.wake();
@@ -212,56 +204,15 @@ fn count_failure(core: &Core, endpoint_id: i64, since: Instant, now: Instant) {
         let active = endpoint.active;
         let failing_since = *world.failing_since.entry(endpoint_id).or_insert_with(|| since.into_std());
         let failing_for = now.into_std().saturating_duration_since(failing_since);
-        if active && failing_for >= core.timing.deactivate_after {
+        if active && failing_for >= core.own.timing.deactivate_after {
             world.deactivate(endpoint_id);
         }
     });
 }
 
-async fn post(core: &Core, parcel: &Parcel) -> DeliveryOutcome {
-    match tokio::time::timeout(core.timing.request_timeout, send(core, parcel)).await {
-        Ok(Ok(status)) => DeliveryOutcome::Answered(status),
-        Ok(Err(error)) => DeliveryOutcome::Unreachable(error),
-        Err(_) => DeliveryOutcome::Unreachable("no answer in time".to_owned()),
+async fn send(core: &Core, parcel: &Parcel) -> DeliveryOutcome {
+    match post(core, &parcel.letter, core.own.timing.request_timeout).await {
+        Sent::Answered(status) => DeliveryOutcome::Answered(status),
+        Sent::Unreachable(error) => DeliveryOutcome::Unreachable(error),
     }
-}
-
-/// Where a host is. The simulator never leaves this machine.
-fn resolve(core: &Core, url: &Url) -> Option<SocketAddr> {
-    let routed = url.host_str().and_then(|host| held(&core.hosts).get(host).copied());
-    let local = || {
-        let ip = match url.host()? {
-            Host::Ipv4(ip) => ip.into(),
-            Host::Ipv6(ip) => ip.into(),
-            Host::Domain("localhost") => std::net::Ipv4Addr::LOCALHOST.into(),
-            Host::Domain(_) => return None,
-        };
-        let address = SocketAddr::new(ip, url.port_or_known_default()?);
-        (ip.is_loopback() && url.scheme() == "http").then_some(address)
-    };
-    routed.or_else(local)
-}
-
-async fn send(core: &Core, parcel: &Parcel) -> Result<u16, String> {
-    let url = Url::parse(&parcel.target_url).map_err(|error| error.to_string())?;
-    let address = resolve(core, &url).ok_or("no route to host")?;
-    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    let handshake = hyper::client::conn::http1::handshake::<_, Body>(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    let request = Request::post(path)
-        .header(header::HOST, url.host_str().unwrap_or("localhost"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("timestamp", &parcel.timestamp)
-        .header(&parcel.signature_header, &parcel.signature)
-        .body(super::respond::full(parcel.body.clone()))
-        .map_err(|error| error.to_string())?;
-    let answer = sender.send_request(request);
-    tokio::pin!(answer, connection);
-    let answered = tokio::select! {
-        answered = &mut answer => answered,
-        // The connection may end in the same moment in which the answer is there.
-        _ = &mut connection => answer.await,
-    };
-    answered.map(|response| response.status().as_u16()).map_err(|error| error.to_string())
 }

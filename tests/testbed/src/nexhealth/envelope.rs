@@ -3,11 +3,11 @@
 //! The documents contradict each other on `description` (string, null, array) and `error` (array, string, null);
 //! which form an answer takes is a switch, and one setting goes through all of them in turn.
 
+pub(crate) use crate::sim::{Answer, JSON_TYPE};
 use serde_json::{Map, Value, json};
 
 /// The media type of most answers. Subscriptions answer plain JSON.
 pub(crate) const VENDOR_TYPE: &str = "application/vnd.Nexhealth+json;version=2";
-pub(crate) const JSON_TYPE: &str = "application/json";
 
 /// Form of `description` where the route has no text of its own to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,15 +114,6 @@ impl Refusal {
 }
 
 pub(crate) type Outcome = Result<Success, Refusal>;
-
-/// What goes over the wire, before any fault.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub status: u16,
-    pub content_type: String,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Option<Value>,
-}
 
 /// How the next answer is to be written.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,10 @@
 //! Every change of the provider's state, whoever made it, and what can be proved from it.
 
-use super::{
-    ledger::Mark,
-    model::{Endpoint, Row},
-};
+use super::model::{Endpoint, Row};
+pub use crate::sim::Actor;
+use crate::sim::Mark;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-
-/// Who changed something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// An API call, by its number in the ledger.
-    Call(u64),
-    /// A person in the provider's portal.
-    Person,
-    /// The provider itself, after failed deliveries.
-    Provider,
-}
 
 /// What changed. Objects are as they were after the change, and for deletions before it.
 #[derive(Clone, Debug)]

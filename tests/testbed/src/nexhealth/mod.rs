@@ -12,17 +12,12 @@ pub mod catalogue;
 mod config;
 mod delivery;
 mod envelope;
-mod faults;
 mod journal;
-mod ledger;
-mod limit;
 mod model;
 mod portal;
+mod provider;
 mod receiver;
-mod respond;
 mod routes;
-pub(crate) mod server;
-mod service;
 pub mod sign;
 mod simulator;
 mod steady;
@@ -30,21 +25,18 @@ mod switches;
 mod version;
 mod world;
 
+pub use crate::sim::{Actor, Call, Fault, Faults, Hook, HookAction, MadeUp, Mark, Matcher, RateLimit, RuleId, When};
 pub use config::{Organisation, SimConfig, SimTiming};
 pub use delivery::{Delivery, DeliveryOutcome};
 pub use envelope::{DescriptionForm, EnvelopeStyle, ErrorForm};
-pub use faults::{Fault, Hook, HookAction, MadeUp, Matcher, RuleId, When};
-pub use journal::{Actor, Change, Entry, LiveQuery, Stretch};
-pub use ledger::{Call, Mark};
+pub use journal::{Change, Entry, LiveQuery, Stretch};
 pub use model::{ApiKey, Endpoint, Institution, Location, Mode, Row, SyncSource, SyncTime, wire_time};
 pub use portal::Portal;
 pub use receiver::{Received, Receiver};
-pub use simulator::{Faults, Simulator};
+pub use simulator::Simulator;
 pub use steady::{Account, Happened, Steady, verifying};
 pub use switches::{
     Deactivation, DeleteWithRows, DeliveryErrors, Duplicates, EventTime, ExpClaim, IgnoredNote, LostInstitution,
-    PairCheck, RateLimit, SecretOnList, Switches, V2,
+    PairCheck, SecretOnList, Switches, V2,
 };
 pub use world::{EndpointPatch, RowPatch};
-
-pub(crate) use respond::full;

@@ -1,6 +1,7 @@
 //! A receiver of webhooks, as the operator's users run one: keeps what it gets and answers as it is told.
 
-use super::{respond, server, sign::verify, simulator::held};
+use super::sign::verify;
+use crate::sim::{held, respond, server};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::Response;
@@ -26,6 +27,8 @@ pub struct Received {
     pub timestamp: Option<String>,
     /// Header `signature`.
     pub signature: Option<String>,
+    /// Every header, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The raw body.
     pub body: Bytes,
     /// What was answered.
@@ -33,6 +36,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// The first header of this name, given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
     /// The body as JSON; null if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -146,11 +154,16 @@ impl State {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| server::Cut::Close)?.to_bytes();
         let header = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let mut received = Received {
             at: Timestamp::now(),
             path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             timestamp: header("timestamp"),
             signature: header("signature"),
+            headers: headers.collect(),
             body,
             status: 0,
         };

@@ -62,7 +62,7 @@ impl Steady {
     /// Lets one thing happen every `pace`, once nothing else is on its way, going round these pairs of practice and event.
     pub fn start(simulator: &Simulator, pairs: Vec<(String, String)>, pace: Duration) -> Self {
         let (core, happened, stop) = (simulator.core().clone(), Arc::default(), CancellationToken::new());
-        let log_from = held(&core.deliveries).len();
+        let log_from = held(&core.own.deliveries).len();
         let task = run(core.clone(), pairs, pace, Arc::clone(&happened));
         let task = stop.clone().run_until_cancelled_owned(task);
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -83,7 +83,7 @@ impl Steady {
             matches!(outcome, DeliveryOutcome::Answered(200..=299) | DeliveryOutcome::GivenUp(_))
         };
         let queued: usize = held(&self.happened).iter().map(|one| one.rows).sum();
-        let ended = held(&self.core.deliveries)[self.log_from..].iter().filter(|one| ended(&one.outcome)).count();
+        let ended = held(&self.core.own.deliveries)[self.log_from..].iter().filter(|one| ended(&one.outcome)).count();
         queued.saturating_sub(ended)
     }
 
@@ -131,7 +131,7 @@ impl Steady {
             let list = if one.rows == 0 { &mut account.lost } else { &mut account.refused_for_good };
             list.push(one);
         }
-        for delivery in &held(&self.core.deliveries)[self.log_from..] {
+        for delivery in &held(&self.core.own.deliveries)[self.log_from..] {
             if let DeliveryOutcome::GivenUp(reason) = delivery.outcome {
                 *account.given_up.entry(reason).or_default() += 1;
             }

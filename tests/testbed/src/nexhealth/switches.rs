@@ -3,7 +3,7 @@
 //! The default is what observation or the better of two documents suggests; the other values are what an
 //! operator must survive as well. All can be changed while the simulator runs.
 
-use super::envelope::EnvelopeStyle;
+use super::{RateLimit, envelope::EnvelopeStyle};
 use jiff::SignedDuration;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -119,15 +119,6 @@ pub enum EventTime {
     Zulu,
     /// `...+00:00`
     Offset,
-}
-
-/// A token bucket per API key.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RateLimit {
-    /// Sustained calls per minute.
-    pub per_minute: u32,
-    /// Calls that may come at once.
-    pub burst: u32,
 }
 
 /// The open points. See each field for its meaning and default.

@@ -4,11 +4,10 @@ use super::{
     auth::Token,
     config::{Organisation, SimConfig},
     journal::{Actor, Change, Entry},
-    ledger::Call,
-    limit::Bucket,
     model::{ApiKey, Endpoint, Institution, Row},
     switches::{Deactivation, Switches},
 };
+use crate::sim::{Bucket, Records};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -22,7 +21,7 @@ const FIRST_ROW_ID: i64 = 51_664;
 
 /// Everything the provider knows, and the records tests read.
 #[derive(Clone)]
-pub(crate) struct World {
+pub struct World {
     pub switches: Switches,
     pub organisations: Vec<Organisation>,
     pub endpoints: BTreeMap<i64, Endpoint>,
@@ -31,9 +30,8 @@ pub(crate) struct World {
     pub buckets: HashMap<String, Bucket>,
     /// Since when deliveries to an endpoint have been failing.
     pub failing_since: HashMap<i64, Instant>,
-    pub ledger: Vec<Call>,
     pub journal: Vec<Entry>,
-    pub seq: u64,
+    pub records: Records,
     pub nonce: String,
     pub answers: usize,
     next_endpoint_id: i64,
@@ -61,7 +59,7 @@ pub struct RowPatch {
 
 /// What a new row is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct NewRow {
+pub struct NewRow {
     pub endpoint_id: i64,
     pub institution: Option<(i64, String)>,
     pub resource_type: String,
@@ -80,9 +78,8 @@ impl World {
             tokens: HashMap::new(),
             buckets: HashMap::new(),
             failing_since: HashMap::new(),
-            ledger: Vec::new(),
             journal: Vec::new(),
-            seq: 0,
+            records: Records::default(),
             nonce,
             answers: 0,
             next_endpoint_id: FIRST_ENDPOINT_ID,
@@ -92,15 +89,7 @@ impl World {
     }
 
     pub fn next_seq(&mut self) -> u64 {
-        self.seq += 1;
-        self.seq
-    }
-
-    /// Adds to what is recorded of a call.
-    pub fn edit_call(&mut self, seq: u64, edit: impl FnOnce(&mut Call)) {
-        if let Ok(at) = self.ledger.binary_search_by_key(&seq, |call| call.seq) {
-            edit(&mut self.ledger[at]);
-        }
+        self.records.next_seq()
     }
 
     /// The provider's clock.

@@ -12,22 +12,12 @@ use super::{
     version::{self, Version},
     world::World,
 };
-use bytes::Bytes;
+use crate::sim::Request;
 use serde_json::{Map, Value};
 
-/// A request as it came off the wire.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub seq: u64,
-    pub method: String,
-    pub path: String,
-    pub query: Vec<(String, String)>,
-    pub authorization: Option<String>,
-    pub version: Option<String>,
-    pub accept: Option<String>,
-    pub content_type: Option<String>,
-    pub body: Bytes,
-}
+pub(super) const AUTHORIZATION: &str = "authorization";
+pub(super) const VERSION: &str = "nex-api-version";
+pub(super) const ACCEPT: &str = "accept";
 
 /// What a route needs besides the world.
 pub(super) struct Context<'a> {
@@ -38,12 +28,8 @@ pub(super) struct Context<'a> {
 }
 
 impl Request {
-    pub fn segments(&self) -> Vec<&str> {
-        self.path.trim_start_matches('/').split('/').collect()
-    }
-
     /// The numbers in `/webhook_endpoints/{id}/webhook_subscriptions/{id}`.
-    pub fn ids(&self) -> (Option<i64>, Option<i64>) {
+    pub(crate) fn ids(&self) -> (Option<i64>, Option<i64>) {
         match self.segments().as_slice() {
             ["webhook_endpoints", endpoint] => (endpoint.parse().ok(), None),
             ["webhook_endpoints", endpoint, "webhook_subscriptions"] => (endpoint.parse().ok(), None),
@@ -52,7 +38,7 @@ impl Request {
         }
     }
 
-    pub fn family(&self) -> Family {
+    pub(crate) fn family(&self) -> Family {
         match self.segments().as_slice() {
             ["authenticates"] => Family::Authenticate,
             ["webhook_endpoints"] | ["webhook_endpoints", _] => Family::Endpoints,
@@ -61,10 +47,6 @@ impl Request {
             ["institutions" | "locations", ..] => Family::Discovery,
             _ => Family::Other,
         }
-    }
-
-    fn query_value(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// A boolean query parameter; anything but `true` and `false` is 400.
@@ -93,11 +75,7 @@ impl Request {
         if self.body.is_empty() {
             return Ok(Map::new());
         }
-        let json = self.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(fields)) if json => Ok(fields),
-            _ => Err(Refusal::new(400, "Invalid request body")),
-        }
+        self.json_object().ok_or_else(|| Refusal::new(400, "Invalid request body"))
     }
 }
 
@@ -138,8 +116,8 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Answer {
 }
 
 fn decide(world: &mut World, request: &Request, family: Family) -> Outcome {
-    let version = version::select(request.version.as_deref(), request.accept.as_deref(), &world.switches)?;
-    let authorization = request.authorization.as_deref();
+    let version = version::select(request.header(VERSION), request.header(ACCEPT), &world.switches)?;
+    let authorization = request.header(AUTHORIZATION);
     if family == Family::Authenticate && request.method == "POST" {
         return auth::authenticate(world, authorization);
     }

@@ -162,8 +162,7 @@ impl<'a> Rotation<'a> {
         let (narrator, stage) = (self.narrator, &*self.stage);
         narrator.step("What people were told");
         let columns = "custom-columns=REASON:.reason,NOTE:.note";
-        let get =
-            ["get", "events.events.k8s.io", "-n", NAMESPACE, "--sort-by=.metadata.creationTimestamp", "-o", columns];
+        let get = ["get", "events.events.k8s.io", "-n", NAMESPACE, "--sort-by=.eventTime", "-o", columns];
         let events = checks::eventually(stage, &get, "Rotated").await?;
         let about: Vec<&str> =
             events.lines().filter(|line| line.starts_with("Rotat") || line.starts_with("REASON")).collect();

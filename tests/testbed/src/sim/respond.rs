@@ -1,10 +1,6 @@
 //! From an answer, or a fault, to the bytes on the wire.
 
-use super::{
-    envelope::{Answer, JSON_TYPE},
-    faults::MadeUp,
-    server::Body,
-};
+use super::{Answer, JSON_TYPE, MadeUp, server::Body};
 use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -13,14 +9,15 @@ use hyper::{
     body::Frame,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{io, time::Duration};
 
 /// Long enough for what was written to leave before the connection is cut.
 const FLUSH: Duration = Duration::from_millis(5);
 const FILLER: usize = 64 * 1024;
 
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+/// All of it at once.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
@@ -58,19 +55,18 @@ fn bytes_of(answer: &Answer) -> Bytes {
 }
 
 /// The answer as it should be.
-pub(crate) fn plain(answer: &Answer) -> Response<Body> {
+pub fn plain(answer: &Answer) -> Response<Body> {
     headed(answer, full(bytes_of(answer)))
 }
 
 /// Right head, no body.
-pub(crate) fn empty(answer: &Answer) -> Response<Body> {
+pub fn empty(answer: &Answer) -> Response<Body> {
     ending(headed(answer, full(Bytes::new())))
 }
 
-/// A status alone, with or without a body of the test's own.
-pub(crate) fn made_up(made_up: &MadeUp) -> Response<Body> {
-    let usual = || json!({"code": false, "description": null, "data": null, "error": ["Something went wrong"]});
-    let body = made_up.body.clone().unwrap_or_else(usual);
+/// A status alone, with the provider's usual failure or a body of the test's own.
+pub fn made_up(made_up: &MadeUp, trouble: impl FnOnce() -> Value) -> Response<Body> {
+    let body = made_up.body.clone().unwrap_or_else(trouble);
     let mut response = response(made_up.status, full(body.to_string()));
     set(&mut response, CONTENT_TYPE, JSON_TYPE);
     if let Some(value) = &made_up.retry_after {
@@ -79,21 +75,23 @@ pub(crate) fn made_up(made_up: &MadeUp) -> Response<Body> {
     ending(response)
 }
 
-pub(crate) fn html(status: u16) -> Response<Body> {
+/// A page instead of JSON.
+pub fn html(status: u16) -> Response<Body> {
     let page = "<!DOCTYPE html><html><head><title>Sorry</title></head><body><h1>Something broke</h1></body></html>";
     let mut response = response(status, full(page));
     set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
     ending(response)
 }
 
-pub(crate) fn redirect(status: u16, location: &str) -> Response<Body> {
+/// Somewhere else.
+pub fn redirect(status: u16, location: &str) -> Response<Body> {
     let mut response = response(status, full(Bytes::new()));
     set(&mut response, LOCATION, location);
     ending(response)
 }
 
 /// The first `kept` bytes of the announced length, then the end of the connection.
-pub(crate) fn truncated(answer: &Answer, kept: usize) -> Response<Body> {
+pub fn truncated(answer: &Answer, kept: usize) -> Response<Body> {
     let bytes = bytes_of(answer);
     let announced = bytes.len();
     let kept = bytes.slice(..kept.min(announced));
@@ -113,7 +111,7 @@ pub(crate) fn truncated(answer: &Answer, kept: usize) -> Response<Body> {
 }
 
 /// The body in pieces with a pause before each.
-pub(crate) fn slow(answer: &Answer, piece: usize, pause: Duration) -> Response<Body> {
+pub fn slow(answer: &Answer, piece: usize, pause: Duration) -> Response<Body> {
     let bytes = bytes_of(answer);
     let announced = bytes.len();
     let pieces = stream::unfold(bytes, move |mut left| async move {
@@ -129,8 +127,8 @@ pub(crate) fn slow(answer: &Answer, piece: usize, pause: Duration) -> Response<B
     ending(response)
 }
 
-/// A body of this many bytes, opened like an envelope and never closed.
-pub(crate) fn huge(answer: &Answer, length: u64) -> Response<Body> {
+/// A body of this many bytes, opened like an object and never closed.
+pub fn huge(answer: &Answer, length: u64) -> Response<Body> {
     let start = Bytes::from_static(br#"{"code":true,"description":null,"error":[],"data":""#);
     let filler = Bytes::from(vec![b'x'; FILLER]);
     let pieces = stream::unfold((start, length), move |(mut next, left)| {
@@ -147,25 +145,10 @@ pub(crate) fn huge(answer: &Answer, length: u64) -> Response<Body> {
     ending(headed(answer, StreamBody::new(pieces).boxed_unsync()))
 }
 
-/// `data` turned inside out.
-pub(crate) fn wrong_shape(answer: &mut Answer) {
-    let Some(data) = answer.body.as_mut().and_then(|body| body.get_mut("data")) else { return };
-    *data = match data.take() {
-        Value::Array(items) => items.into_iter().next().unwrap_or_else(|| json!({})),
-        other => json!([other]),
-    };
-}
-
-/// A failure by `code` under a status of success.
-pub(crate) fn code_false(answer: &mut Answer) {
+/// A failure by its body, under a status of success.
+pub fn failure_under_success(answer: &mut Answer, trouble: Value) {
     if answer.status == 204 {
         answer.status = 200;
     }
-    answer.body = Some(json!({"code": false, "description": null, "data": null, "error": ["Something went wrong"]}));
-}
-
-/// The answer of a request that is put off.
-pub(crate) fn accepted(family_type: &str) -> Answer {
-    let body = json!({"code": true, "description": null, "data": null, "error": []});
-    Answer { status: 202, content_type: family_type.to_owned(), headers: Vec::new(), body: Some(body) }
+    answer.body = Some(trouble);
 }

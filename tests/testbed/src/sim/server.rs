@@ -22,11 +22,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A response body; its error ends the connection where it stands.
-pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Ends the connection instead of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// RST
     Reset,
     /// FIN
@@ -78,12 +78,12 @@ impl AsyncWrite for Line {
 }
 
 /// Binds a loopback port; 0 lets the system choose.
-pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
+pub async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
 }
 
 /// Answers every request with `answer` until `stop`; connections end with it.
-pub(crate) async fn serve<F, A>(listener: TcpListener, stop: CancellationToken, tasks: TaskTracker, answer: F)
+pub async fn serve<F, A>(listener: TcpListener, stop: CancellationToken, tasks: TaskTracker, answer: F)
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,

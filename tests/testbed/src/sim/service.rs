@@ -1,45 +1,29 @@
 //! The life of one request: recorded, hooked, carried out or not, answered or not.
 
 use super::{
-    auth,
-    envelope::Answer,
-    faults::{Fault, HookAction, When},
-    ledger::{Call, without_secrets},
+    Answer, Call, Core, Fault, HookAction, Provider, Request, When, held,
+    ledger::without_secrets,
     respond,
-    routes::{self, Request},
     server::{Body, Cut},
-    simulator::Core,
 };
-
 use http_body_util::BodyExt as _;
-use hyper::{
-    Response,
-    body::Incoming,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName},
-};
+use hyper::{Response, body::Incoming};
 use jiff::Timestamp;
-use std::{
-    future::pending,
-    sync::{Arc, PoisonError},
-};
+use std::{future::pending, sync::Arc};
 
 type Reply = Result<Response<Body>, Cut>;
 
 /// Answers one request. The work runs on its own, so that it is finished even if the client goes away.
-pub(crate) async fn answer(core: Arc<Core>, request: hyper::Request<Incoming>) -> Reply {
+pub async fn answer<P: Provider>(core: Arc<Core<P>>, request: hyper::Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut::Close)?.to_bytes();
-    let header = |name: HeaderName| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
     let query = parts.uri.query().unwrap_or_default();
     let mut request = Request {
         seq: 0,
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-        authorization: header(AUTHORIZATION),
-        version: header(HeaderName::from_static("nex-api-version")),
-        accept: header(ACCEPT),
-        content_type: header(CONTENT_TYPE),
+        headers: parts.headers,
         body,
     };
     let call = arrive(&core, &mut request);
@@ -49,37 +33,33 @@ pub(crate) async fn answer(core: Arc<Core>, request: hyper::Request<Incoming>) -
 }
 
 /// Records the call.
-fn arrive(core: &Core, request: &mut Request) -> Call {
+fn arrive<P: Provider>(core: &Core<P>, request: &mut Request) -> Call {
     core.change(|world| {
-        request.seq = world.next_seq();
-        let (endpoint_id, subscription_id) = request.ids();
-        let old_header = request.accept.as_deref().is_some_and(|accept| accept.contains("version=2"));
-        let call = Call {
+        request.seq = world.records_mut().next_seq();
+        let mut call = Call {
             seq: request.seq,
             at: Timestamp::now(),
             method: request.method.clone(),
             path: request.path.clone(),
             query: request.query.clone(),
-            caller: auth::label(world, request.authorization.as_deref()),
-            api_version: request.version.clone().or_else(|| old_header.then(|| "accept".to_owned())),
+            caller: None,
+            api_version: None,
             status: None,
             effect: false,
             fault: None,
-            endpoint_id,
-            subscription_id,
+            endpoint_id: None,
+            subscription_id: None,
+            resource_id: None,
             body: serde_json::from_slice(&request.body).ok().map(without_secrets),
         };
-        world.ledger.push(call.clone());
+        world.introduce(request, &mut call);
+        world.records_mut().ledger.push(call.clone());
         call
     })
 }
 
-fn find(ledger: &[Call], seq: u64) -> Option<&Call> {
-    ledger.binary_search_by_key(&seq, |call| call.seq).ok().map(|at| &ledger[at])
-}
-
-fn update(core: &Core, seq: u64, edit: impl FnOnce(&mut Call)) {
-    core.change(|world| world.edit_call(seq, edit));
+fn update<P: Provider>(core: &Core<P>, seq: u64, edit: impl FnOnce(&mut Call)) {
+    core.change(|world| world.records_mut().edit_call(seq, edit));
 }
 
 /// Follows a hook to its end; a fault of its own replaces `fault`.
@@ -96,15 +76,15 @@ async fn follow(mut action: HookAction, fault: Option<Fault>) -> Option<Fault> {
     }
 }
 
-fn hooked(core: &Core, which: When, call: &Call) -> HookAction {
+fn hooked<P: Provider>(core: &Core<P>, which: When, call: &Call) -> HookAction {
     let slot = if which == When::Before { &core.on_request } else { &core.on_effect };
-    let hook = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let hook = held(slot).clone();
     hook.map_or(HookAction::Proceed, |hook| hook(call))
 }
 
-async fn process(core: Arc<Core>, request: Request, mut call: Call) -> Reply {
+async fn process<P: Provider>(core: Arc<Core<P>>, request: Request, mut call: Call) -> Reply {
     let seq = request.seq;
-    let fault = core.faults.lock().unwrap_or_else(PoisonError::into_inner).pick(&call);
+    let fault = held(&core.faults).pick(&call);
     let fault = follow(hooked(&core, When::Before, &call), fault).await;
     if let Some(fault) = &fault {
         update(&core, seq, |call| call.fault = Some(fault.name()));
@@ -113,11 +93,11 @@ async fn process(core: Arc<Core>, request: Request, mut call: Call) -> Reply {
         Some(reply) => reply,
         None => {
             let answer = carry_out(&core, &request, fault.as_ref());
-            if let Some(recorded) = core.look(|world| find(&world.ledger, seq).cloned()) {
+            if let Some(recorded) = core.look(|world| world.records().call(seq).cloned()) {
                 call = Call { status: Some(answer.status), ..recorded };
             }
             let fault = follow(hooked(&core, When::After, &call), fault).await;
-            after(answer, fault).await
+            after::<P>(answer, fault).await
         }
     };
     if let Ok(response) = &reply {
@@ -128,7 +108,7 @@ async fn process(core: Arc<Core>, request: Request, mut call: Call) -> Reply {
 }
 
 /// What ends a request before it takes effect.
-async fn before(core: &Arc<Core>, request: &Request, fault: Option<&Fault>) -> Option<Reply> {
+async fn before<P: Provider>(core: &Arc<Core<P>>, request: &Request, fault: Option<&Fault>) -> Option<Reply> {
     match fault? {
         Fault::Reset(When::Before) => Some(Err(Cut::Reset)),
         Fault::Close(When::Before) => Some(Err(Cut::Close)),
@@ -137,12 +117,12 @@ async fn before(core: &Arc<Core>, request: &Request, fault: Option<&Fault>) -> O
             tokio::time::sleep(*time).await;
             None
         }
-        Fault::Status(When::Before, made_up) => Some(Ok(respond::made_up(made_up))),
+        Fault::Status(When::Before, made_up) => Some(Ok(respond::made_up(made_up, P::trouble))),
         Fault::Html(When::Before, status) => Some(Ok(respond::html(*status))),
         Fault::Redirect { status, location } => Some(Ok(respond::redirect(*status, location))),
         Fault::AcceptedLater(time) => {
             let (core, request, time) = (core.clone(), request.clone(), *time);
-            let accepted = respond::accepted(request.family().media_type());
+            let accepted = P::accepted(&request);
             let (tasks, stop) = (core.tasks.clone(), core.stop.clone());
             tasks.spawn(stop.run_until_cancelled_owned(async move {
                 tokio::time::sleep(time).await;
@@ -155,29 +135,23 @@ async fn before(core: &Arc<Core>, request: &Request, fault: Option<&Fault>) -> O
 }
 
 /// The effect, recorded in the same moment.
-fn carry_out(core: &Core, request: &Request, fault: Option<&Fault>) -> Answer {
+fn carry_out<P: Provider>(core: &Core<P>, request: &Request, fault: Option<&Fault>) -> Answer {
     let pretend = matches!(fault, Some(Fault::WithoutEffect | Fault::CodeFalse(When::Before)));
     core.change(|world| {
         if pretend {
-            return routes::handle(&mut world.clone(), request);
+            return world.clone().handle(request);
         }
-        let answer = routes::handle(world, request);
-        let created =
-            (answer.status == 201).then(|| answer.body.as_ref().and_then(|body| body["data"]["id"].as_i64())).flatten();
-        world.edit_call(request.seq, |call| {
+        let answer = world.handle(request);
+        world.records_mut().edit_call(request.seq, |call| {
             call.effect = true;
-            match (created, call.endpoint_id) {
-                (Some(id), None) => call.endpoint_id = Some(id),
-                (Some(id), Some(_)) => call.subscription_id = Some(id),
-                (None, _) => {}
-            }
+            P::made(&answer, call);
         });
         answer
     })
 }
 
 /// What becomes of the answer.
-async fn after(mut answer: Answer, fault: Option<Fault>) -> Reply {
+async fn after<P: Provider>(mut answer: Answer, fault: Option<Fault>) -> Reply {
     let Some(fault) = fault else { return Ok(respond::plain(&answer)) };
     match fault {
         Fault::Reset(_) => Err(Cut::Reset),
@@ -187,7 +161,7 @@ async fn after(mut answer: Answer, fault: Option<Fault>) -> Reply {
             tokio::time::sleep(time).await;
             Ok(respond::plain(&answer))
         }
-        Fault::Status(_, made_up) => Ok(respond::made_up(&made_up)),
+        Fault::Status(_, made_up) => Ok(respond::made_up(&made_up, P::trouble)),
         Fault::Html(_, status) => Ok(respond::html(status)),
         Fault::EmptyBody => Ok(respond::empty(&answer)),
         Fault::TruncatedBody(kept) => Ok(respond::truncated(&answer, kept)),
@@ -195,11 +169,13 @@ async fn after(mut answer: Answer, fault: Option<Fault>) -> Reply {
         Fault::HugeBody(length) => Ok(respond::huge(&answer, length)),
         Fault::Redirect { status, location } => Ok(respond::redirect(status, &location)),
         Fault::WrongShape => {
-            respond::wrong_shape(&mut answer);
+            if let Some(body) = &mut answer.body {
+                P::inside_out(body);
+            }
             Ok(respond::plain(&answer))
         }
         Fault::CodeFalse(_) => {
-            respond::code_false(&mut answer);
+            respond::failure_under_success(&mut answer, P::trouble());
             Ok(respond::plain(&answer))
         }
         Fault::OtherStatus(status) => {

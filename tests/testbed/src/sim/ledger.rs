@@ -34,6 +34,8 @@ pub struct Call {
     pub endpoint_id: Option<i64>,
     /// The subscription named in the path, or created.
     pub subscription_id: Option<i64>,
+    /// The thing named in the path, or created, at providers where ids are text.
+    pub resource_id: Option<String>,
     /// The body as JSON, without the values of secret fields.
     pub body: Option<Value>,
 }
@@ -50,10 +52,39 @@ impl Call {
     }
 }
 
-const SECRET_FIELDS: [&str; 4] = ["secret_key", "token", "api_key", "authorization"];
+/// Every call, and the common order of calls and journal entries.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// In order of arrival.
+    pub ledger: Vec<Call>,
+    /// The last number that was given.
+    pub seq: u64,
+}
+
+impl Records {
+    /// The next number of the common order.
+    pub fn next_seq(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    /// Adds to what is recorded of a call.
+    pub fn edit_call(&mut self, seq: u64, edit: impl FnOnce(&mut Call)) {
+        if let Ok(at) = self.ledger.binary_search_by_key(&seq, |call| call.seq) {
+            edit(&mut self.ledger[at]);
+        }
+    }
+
+    /// One call.
+    pub fn call(&self, seq: u64) -> Option<&Call> {
+        self.ledger.binary_search_by_key(&seq, |call| call.seq).ok().map(|at| &self.ledger[at])
+    }
+}
+
+const SECRET_FIELDS: [&str; 5] = ["secret_key", "signing_key", "token", "api_key", "authorization"];
 
 /// The same value with the contents of secret fields replaced.
-pub(crate) fn without_secrets(mut value: Value) -> Value {
+pub fn without_secrets(mut value: Value) -> Value {
     fn clean(value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(clean),

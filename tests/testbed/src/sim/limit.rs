@@ -1,16 +1,25 @@
 //! The token bucket of one API key.
 
-use super::switches::RateLimit;
 use std::time::Instant;
+
+/// The size of a token bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateLimit {
+    /// Sustained calls per minute.
+    pub per_minute: u32,
+    /// Calls that may come at once.
+    pub burst: u32,
+}
 
 /// What is left of a key's allowance.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     left: f64,
     at: Instant,
 }
 
 impl Bucket {
+    /// One from which nothing was taken.
     pub fn full(limit: RateLimit, now: Instant) -> Self {
         Self { left: f64::from(limit.burst), at: now }
     }

@@ -1,6 +1,6 @@
 //! Faults: what may go wrong with a request, on which requests, and hooks for tests that stop the world.
 
-use super::ledger::Call;
+use super::Call;
 use serde_json::Value;
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -210,12 +210,13 @@ struct Rule {
 
 /// The rules in force, in the order they were set.
 #[derive(Default)]
-pub(crate) struct FaultTable {
+pub struct FaultTable {
     rules: Vec<Rule>,
     made: u64,
 }
 
 impl FaultTable {
+    /// A new rule.
     pub fn add(&mut self, matcher: Matcher, fault: Fault) -> RuleId {
         self.made += 1;
         let id = RuleId(self.made);
@@ -223,14 +224,17 @@ impl FaultTable {
         id
     }
 
+    /// Takes one back.
     pub fn remove(&mut self, id: RuleId) {
         self.rules.retain(|rule| rule.id != id);
     }
 
+    /// Takes all back.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
 
+    /// How often a rule was applied.
     pub fn hits(&self, id: RuleId) -> u64 {
         self.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.hits)
     }
