@@ -153,9 +153,14 @@ fn keeps_url(draft: &Draft<'_>, endpoint: &RemoteEndpoint, sides: &Sides<'_>) ->
     endpoint.id == sides.pair.from && rotation.is_some_and(|rotation| rotation.from_target_url.is_some())
 }
 
-/// rules.md *Rotation*: suspend and Observe freeze the phase. The endpoint itself is as declared all the same.
-fn held_back(draft: Draft<'_>, state: Standing, sides: &Sides<'_>) -> EndpointPlan {
-    let what = match sides.pair.phase {
+/// rules.md *Rotation*: suspend and Observe freeze the phase. The endpoint itself is as declared all the same, unless the one
+/// that delivered is gone.
+fn held_back(draft: Draft<'_>, mut state: Standing, sides: &Sides<'_>) -> EndpointPlan {
+    let Pair { phase, from, .. } = &sides.pair;
+    if sides.from.is_none() && matches!(phase, RotationPhase::Publishing | RotationPhase::Switching) {
+        state.would(format!("let the new remote endpoint take the place of {from}, which was deleted at the provider"));
+    }
+    let what = match phase {
         RotationPhase::Preparing => "go on with the key rotation: make a second remote endpoint",
         RotationPhase::Publishing => "go on with the key rotation: move subscriptions to the new remote endpoint",
         RotationPhase::Switching => "go on with the key rotation: move the remaining subscriptions",

@@ -43,6 +43,11 @@ impl Standing {
         self.again = self.again.into_iter().chain([left]).min();
     }
 
+    /// What would be done about it besides, were it allowed.
+    pub(in crate::plan) fn would(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
     /// Writes it, and plans again.
     pub(in crate::plan) fn acknowledge(self, draft: Draft<'_>) -> EndpointPlan {
         draft.acknowledge(self.report)

@@ -9,7 +9,7 @@ use crate::api::endpoint::SigningSecretStatus;
 use crate::api::rotation::{RotationPhase, RotationSpec, RotationStatus};
 use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::condition::{Is, Verdict, kept};
-use crate::plan::endpoint::{EndpointInput, SecretView, Stuck};
+use crate::plan::endpoint::{EndpointInput, LeavingRow, SecretView, Stuck};
 use crate::plan::frozen::freeze;
 use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
 
@@ -210,7 +210,12 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         return Some((Reason::Rejected, message));
     }
     let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
-    let stuck = stuck.filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
+    // One that cannot be moved is made and deleted instead; not so without its practice's name.
+    let no_way = |(leaving, stuck): &&(LeavingRow, Stuck)| {
+        let nameless = leaving.row.practice.is_some() && leaving.practice.is_none();
+        (!matches!(stuck, Stuck::Move(_)) || nameless && !leaving.there) && holds(&stuck.refusal())
+    };
+    let stuck = stuck.filter(no_way);
     if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
         let id = &leaving.row.id;
         let message = format!(

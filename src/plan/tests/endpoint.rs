@@ -201,3 +201,21 @@ fn a_short_outage_leaves_the_object_as_it_is() {
     assert_eq!(said(&plan.status.conditions, "Ready"), "Unknown/ProviderUnavailable");
     assert_eq!(said(&plan.status.conditions, "Active"), "True/Delivering", "what was found is kept");
 }
+
+#[test]
+fn a_twin_beside_the_endpoint_changes_nothing_about_what_is_said() {
+    let twin = |endpoint: &mut Endpoint| {
+        endpoint.status(json!({"lastCreate":
+            {"since": "1970-01-12T13:46:30Z", "until": "1970-01-12T13:46:40Z", "outstanding": true}}));
+        endpoint.remote.same_url = vec![candidate("9", Some(0))];
+        let plan = endpoint.plan();
+        assert_eq!((plan.step, plan.status.removing), (EndpointStep::Acknowledge, vec!["9".to_owned()]));
+        said(&plan.status.conditions, "Ready")
+    };
+    assert_eq!(twin(&mut Endpoint::held()), "True/InSync");
+    let mut edited = Endpoint::held();
+    edited.account = AccountView::Unavailable { long: true };
+    edited.object.status = Some(edited.plan().status);
+    edited.account = ready();
+    assert_eq!(twin(&mut edited), "Unknown/Progressing");
+}

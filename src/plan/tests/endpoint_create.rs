@@ -237,3 +237,51 @@ fn an_intent_names_no_more_ids_than_a_status_may_hold_and_the_newest_first() {
     let seen = endpoint.plan().status.pending_create.unwrap().seen_remote_ids;
     assert_eq!((seen.len(), seen[0].as_str(), seen[15].as_str()), (16, "20", "5"));
 }
+
+#[test]
+fn an_edited_url_wants_an_intent_of_its_own_although_the_present_one_is_ours() {
+    let mut endpoint = Endpoint::intending();
+    endpoint.status(json!({"pendingCreate":
+        {"since": "1970-01-12T13:46:40Z", "targetUrl": "https://h.example.com/before", "seenRemoteIds": []}}));
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Acknowledge);
+    assert_eq!(plan.status.pending_create.unwrap().target_url.as_deref(), Some(URL));
+    assert_eq!(plan.status.last_create, None, "nothing of it can be lost");
+}
+
+#[test]
+fn an_intent_that_ends_takes_along_what_the_one_before_it_for_the_same_url_may_still_make() {
+    let before = "https://h.example.com/before";
+    for (last, outstanding, since, seen) in [
+        (before, true, "1970-01-12T13:40:00Z", vec!["3", "4", "2"]),
+        ("https://h.example.com/another", true, "1970-01-12T13:46:40Z", vec!["3", "4"]),
+        (before, false, "1970-01-12T13:46:40Z", vec!["3", "4"]),
+    ] {
+        let mut endpoint = Endpoint::intending();
+        endpoint.status(json!({
+            "pendingCreate": {"since": "1970-01-12T13:46:40Z", "targetUrl": before, "seenRemoteIds": ["3", "4"]},
+            "lastCreate": {"since": "1970-01-12T13:40:00Z", "until": "1970-01-12T13:41:00Z", "targetUrl": last,
+                "seenRemoteIds": ["2", "3"], "outstanding": outstanding},
+        }));
+        endpoint.memory.lost_post = Some(at(NOW));
+        let ended = endpoint.plan().status.last_create.unwrap();
+        assert_eq!((ended.since.0, ended.until.0), (since.parse().unwrap(), at(NOW)), "{last} {outstanding}");
+        assert_eq!((ended.seen_remote_ids, ended.outstanding), (seen.iter().map(ToString::to_string).collect(), true));
+    }
+}
+
+#[test]
+fn only_an_empty_endpoint_of_the_present_intent_that_cannot_be_deleted_stops_the_next() {
+    let mut endpoint = Endpoint::intending();
+    endpoint.status(json!({"removing": ["7"]}));
+    endpoint.remote.removing = vec![id("7")];
+    endpoint.remote.same_url = vec![candidate("7", Some(0))];
+    endpoint.remote.same_url[0].taken = true;
+    assert_eq!(endpoint.step(), EndpointStep::Delete(id("7")));
+    endpoint.memory.delete_refused.insert(id("7"), refusal(400));
+    assert_eq!(endpoint.says(), "False/KeyUnreadable", "another one would be one more");
+    endpoint.remote.same_url[0].endpoint.created_at = Some(at(NOW - 100_000));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)), "the former one of a rotation does no harm");
+    endpoint.remote.same_url.clear();
+    assert_eq!(endpoint.says(), "False/KeyUnreadable", "of one with another URL nobody knows");
+}

@@ -78,7 +78,7 @@ impl RemoteRows for Rows {
     }
 
     fn twins(&self, endpoint: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
-        self.rows(endpoint, key).split_off(1)
+        self.rows(endpoint, key).into_iter().skip(1).collect()
     }
 
     fn row(&self, id: &RemoteId) -> Option<RemoteRow> {

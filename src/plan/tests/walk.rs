@@ -26,8 +26,12 @@ pub struct Walk {
     /// Rows that the provider refuses to move; and whether it refuses to make them too.
     pub unmovable: Vec<RemoteId>,
     pub unmakeable: bool,
+    /// Whether the key no longer reaches the practice of the rows.
+    pub nameless: bool,
     /// The status with which a POST of an endpoint is refused.
     pub post_refused: Option<u16>,
+    /// Instead of what the world shows: how far the move is proven.
+    pub moved: Option<Moved>,
     /// Whether lists hide keys; the 201 shows them all the same.
     pub hides_keys: bool,
     /// Whether the operator forgets everything after each step that changes something, as if it had been killed.
@@ -83,7 +87,9 @@ impl Walk {
             written: Vec::new(),
             unmovable: Vec::new(),
             unmakeable: false,
+            nameless: false,
             post_refused: None,
+            moved: None,
             hides_keys: false,
             forgetful: false,
             proven: Vec::new(),
@@ -190,7 +196,8 @@ impl Walk {
         }
     }
 
-    fn look(&mut self) {
+    /// What the plan sees of the world.
+    pub fn look(&mut self) {
         let status = self.endpoint.object.status.clone().unwrap();
         let get = |id: &RemoteId| {
             let found = self.remotes.iter().find(|remote| remote.id == *id)?;
@@ -239,11 +246,11 @@ impl Walk {
                 gone: get(id).is_none() && !self.proven.contains(id),
             }),
             leaving,
-            moved: match (left, self.listed_to) {
+            moved: self.moved.unwrap_or(match (left, self.listed_to) {
                 (true, _) => Moved::ListFrom,
                 (false, false) => Moved::ListTo,
                 (false, true) => Moved::Proven,
-            },
+            }),
             ..RemoteSide::default()
         };
     }
@@ -254,8 +261,9 @@ impl Walk {
             let to = pair.to.as_ref().unwrap();
             let there = self.rows.iter().any(|other| other.endpoint == *to && other.key() == row.key());
             let name: Option<Arc<str>> = Some("a".into());
+            let practice = name.clone().filter(|_| !self.nameless);
             let making = crate::provider::model::RowCreateState::Free;
-            let row = LeavingRow { row: row.clone(), practice: name.clone(), any_practice: name, there, making };
+            let row = LeavingRow { row: row.clone(), practice, any_practice: name, there, making };
             match self.endpoint.memory.stuck.get(&row.row.id) {
                 Some(why) => leaving.stuck.push((row, *why)),
                 None => leaving.movable.push(row),

@@ -29,6 +29,8 @@ mod property_ops;
 #[cfg(test)]
 mod reads_tests;
 #[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;

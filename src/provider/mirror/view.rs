@@ -39,8 +39,7 @@ impl RemoteRows for Mirror {
         }
         let run = self.absence(endpoint).and_then(|absence| absence.witnessed_run);
         let gap = SignedDuration::try_from(gap).unwrap_or(SignedDuration::MAX);
-        self.endpoint_deleted_by_us(endpoint)
-            || run.is_some_and(|run| run.lists >= 2 && run.last.duration_since(run.first) >= gap)
+        self.endpoint_deleted_by_us(endpoint) || run.is_some_and(|run| run.spans(gap))
     }
 
     fn create_state(&self, endpoint: &RemoteId, key: &RowKey) -> RowCreateState {
