@@ -87,6 +87,10 @@ pub enum Step {
         from: Id,
         to: Id,
     },
+    DeleteRow {
+        row: u8,
+        on: Id,
+    },
     Publish(Secret),
     ReleaseSecret,
     RemoveFinalizer,
@@ -158,6 +162,9 @@ pub fn plan(view: &View) -> Decision {
         EndpointStep::Rows(calls) => match calls.first() {
             Some(RowCall::Move { row, to, .. }) => {
                 Step::MoveRow { row: id_number(row.id.as_str()), from: number(&row.endpoint), to: number(to) }
+            }
+            Some(RowCall::Delete { row }) => {
+                Step::DeleteRow { row: id_number(row.id.as_str()), on: number(&row.endpoint) }
             }
             _ => Step::Unknown,
         },

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::adapter::{self, Decision, Step, View};
 use crate::mutant::Mutant;
 use crate::provider::{Answer, land};
-use crate::rows;
+use crate::rows::{self, RowStep};
 use crate::time::{Timed, normalise};
 use crate::world::{Late, Mind, Object, Proc, Read, Receiver, Secret, World, Write};
 
@@ -101,6 +101,7 @@ pub fn execute(world: &mut World, proc: usize, decision: &Decision, fate: Fate) 
         }
         Step::Delete(id) => delete(world, proc, *id, fate),
         Step::MoveRow { row, from, to } => rows::move_row(world, proc, *row, *from, *to, fate),
+        Step::DeleteRow { row, on } => rows::execute(world, proc, &RowStep::Delete { row: *row, on: *on }, fate),
         Step::Publish(secret) => write_secret(world, proc, fate, Some(secret.clone())),
         Step::ReleaseSecret => {
             let released = world.secret.clone().map(|secret| Secret { owned: false, ..secret });

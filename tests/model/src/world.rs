@@ -268,6 +268,12 @@ pub struct Budget {
 pub struct Setup {
     /// How many pairs are declared.
     pub pairs: Pair,
+    /// Whether somebody else has a row on our endpoint when a rotation begins.
+    pub foreign_row: bool,
+    /// Whether a create whose answer was lost has left an empty endpoint beside the one that is held.
+    pub twin: bool,
+    /// Whether a process lists also while it has something to do; else only when it rests.
+    pub background_lists: bool,
     /// Whether the receiver loads the Secret late; else it has every change at once.
     pub late_receiver: bool,
 }
