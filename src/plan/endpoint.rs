@@ -22,7 +22,7 @@ use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
 
 pub(super) use correct::{correct_held, correct_other};
 use create::intent;
-pub(super) use create::{Purpose, make};
+pub(super) use create::{Purpose, close, make};
 pub(super) use draft::Draft;
 pub(super) use held::{Presence, presence, recreate};
 pub use input::{EndpointInput, EndpointMemory, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView, Stuck};

@@ -83,8 +83,7 @@ fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>, why: &str, others: Ot
 fn unused(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<EndpointStep> {
     let pair = Pair::of(&draft.status).filter(|pair| !pair.moves())?;
     let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
-    let refused = input.memory.delete_refused.is_some_and(|refusal| refusal.holds(input.now, input.timing));
-    if !usable || refused {
+    if !usable {
         return None;
     }
     if !input.remote.listed || (draft.status.pending_create.is_some() && !input.remote.listed_since_intent) {
@@ -96,7 +95,7 @@ fn unused(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<EndpointStep> 
         (None, Err(need_rows)) => return Some(EndpointStep::ListRows(need_rows)),
         (None, Ok(ids)) => ids.into_iter().find(|id| *id != pair.from),
     };
-    if let Some(doomed) = doomed {
+    if let Some(doomed) = doomed.filter(|id| input.delete_refused(id).is_none()) {
         return Some(EndpointStep::Delete(doomed));
     }
     let both = matches!(input.secret, SecretView::Ours { owned: true, previous: Some(_), .. });
@@ -152,7 +151,8 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         Ok(doomed) => doomed,
         Err(need_rows) => return draft.step(EndpointStep::ListRows(need_rows)),
     };
-    if let Some(id) = doomed.first() {
+    // One that the provider keeps does not hold up the others.
+    if let Some(id) = doomed.iter().find(|id| input.delete_refused(id).is_none()).or(doomed.first()) {
         return remove(input, draft, id);
     }
     match confirm(input) {
@@ -200,7 +200,7 @@ fn doomed(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Result<Vec<RemoteId>,
 }
 
 fn remove(input: &EndpointInput<'_>, draft: Draft<'_>, id: &RemoteId) -> EndpointPlan {
-    let Some(refusal) = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) else {
+    let Some(refusal) = input.delete_refused(id) else {
         return draft.step(EndpointStep::Delete(id.clone()));
     };
     match &input.memory.rows_in_the_way {

@@ -35,7 +35,7 @@ use crate::provider::model::{RemoteEndpoint, RemoteId};
 
 pub use due::Cause;
 pub use keys::{Keys, Publish, Source};
-pub(super) use phases::{duplicate_refused, prepared};
+pub(super) use phases::{duplicate_refused, means_duplicate, prepared};
 
 /// After so many new endpoints without a readable key, one more would be no better.
 pub const MAX_UNREADABLE: u32 = 2;

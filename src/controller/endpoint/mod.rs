@@ -139,8 +139,12 @@ impl Pass<'_> {
                 self.entered(phase);
                 if plan.status.pending_create.is_some() && plan.status.pending_create != before {
                     let mut mind = self.memory.plan();
-                    let lost_post = mind.plan.lost_post;
-                    mind.plan = EndpointMemory { intent_is_mine: true, lost_post, ..EndpointMemory::default() };
+                    // A new intent forgets what was about the one before, and nothing else.
+                    mind.plan.intent_is_mine = true;
+                    mind.plan.made = None;
+                    mind.plan.unreadable = None;
+                    mind.plan.refused = None;
+                    mind.plan.second_refused = None;
                     mind.intent = realm.map(|realm| realm.read(Mirror::now));
                 }
             }
@@ -185,7 +189,7 @@ impl Pass<'_> {
                 let mut mind = self.memory.plan();
                 mind.plan.rows_in_the_way = Some(Vec::new());
                 mind.plan.rows_tried = Some(Timestamp::now());
-                mind.plan.delete_refused = None;
+                mind.plan.delete_refused.clear();
             }
             (EndpointStep::Rows(calls), Some(realm)) => self.move_rows(&realm, calls).await?,
             (EndpointStep::PublishSecret(publish), Some(realm)) => self.publish(&realm, publish).await?,
@@ -215,7 +219,7 @@ impl Pass<'_> {
         let mut mind = self.memory.plan();
         mind.secret = LastRead::Unknown;
         mind.plan.refused = None;
-        mind.plan.delete_refused = None;
+        mind.plan.delete_refused.clear();
         drop(mind);
         self.answered = Some(asked);
         Ok(())
@@ -271,7 +275,7 @@ impl Pass<'_> {
         }
         let mut mind = self.memory.plan();
         mind.plan.looked_before_retiring = true;
-        if mind.plan.delete_refused.is_some() {
+        if mind.plan.delete_refused.contains_key(id) {
             mind.plan.rows_in_the_way = Some(realm.read(|mirror| mirror.rows_of(id).collect()));
         }
         Ok(())
@@ -288,8 +292,12 @@ impl Pass<'_> {
                 mind.plan.made = Some(made.id);
             }
             Err(error) if error.ambiguity().is_some() => mind.plan.lost_post = Some(Timestamp::now()),
-            Err(CallError::Rejected { status }) => mind.plan.refused = Some(Refusal { status, at: Timestamp::now() }),
-            Err(CallError::NotFound) => mind.plan.refused = Some(Refusal { status: 404, at: Timestamp::now() }),
+            Err(error @ (CallError::Rejected { .. } | CallError::NotFound)) => {
+                let status = if let CallError::Rejected { status } = error { status } else { 404 };
+                let refusal = Some(Refusal { status, at: Timestamp::now() });
+                let second = self.object.status.as_ref().is_some_and(|status| status.remote_id.is_some());
+                *(if second { &mut mind.plan.second_refused } else { &mut mind.plan.refused }) = refusal;
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -330,7 +338,7 @@ impl Pass<'_> {
             Err(CallError::NotFound) => realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?,
             Err(CallError::Rejected { status }) => {
                 let mut mind = self.memory.plan();
-                mind.plan.delete_refused = Some(Refusal { status, at: Timestamp::now() });
+                mind.plan.delete_refused.insert(id.clone(), Refusal { status, at: Timestamp::now() });
                 // What was in the way before is not what is in the way now.
                 mind.plan.rows_in_the_way = None;
             }

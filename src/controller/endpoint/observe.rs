@@ -42,7 +42,8 @@ impl Pass<'_> {
         if mind.generation != generation {
             mind.generation = generation;
             mind.plan.refused = None;
-            mind.plan.delete_refused = None;
+            mind.plan.delete_refused.clear();
+            mind.plan.second_refused = None;
             mind.plan.rows_in_the_way = None;
             mind.plan.unreadable = None;
             mind.plan.corrections = Corrections::default();

@@ -44,7 +44,11 @@ impl Purpose {
 /// Brings one endpoint into being, or finds the one that an earlier attempt made.
 pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, purpose: Purpose) -> EndpointPlan {
     let remote = &input.remote;
-    let refused = input.memory.refused.filter(|refusal| refusal.holds(input.now, input.timing));
+    let refused = match purpose {
+        Purpose::First => input.memory.refused,
+        Purpose::Rotation(_) => input.memory.second_refused,
+    };
+    let refused = refused.filter(|refusal| refusal.holds(input.now, input.timing));
     let last = draft.status.last_create.clone();
     let pending = draft.status.pending_create.clone();
     let mut intents: Vec<Intent<'_>> = last.iter().map(Intent::closed).collect();
@@ -58,7 +62,7 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
             return draft
                 .would([format!("delete the empty remote endpoint {id}, whose key the provider does not show")]);
         }
-        match input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+        match input.delete_refused(id) {
             None => return draft.step(EndpointStep::Delete(id.clone())),
             Some(refusal) if made_by(input, &intents, id) => {
                 let again = refusal.left(input.now, input.timing);
@@ -119,12 +123,6 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
             format!("publish its signing key in the Secret {name:?}"),
         ]);
     }
-    if let Some(refusal) = refused {
-        return match purpose {
-            Purpose::First => draft.rest(rejected(refusal), Some(refusal.left(input.now, input.timing))),
-            Purpose::Rotation(state) => rotation::duplicate_refused(draft, refusal.status, state),
-        };
-    }
     if let Some(look_after) = remote.uncertain {
         let wait = elapsed(input.now, look_after);
         if wait.is_zero() {
@@ -132,6 +130,14 @@ pub(in crate::plan) fn make(input: &EndpointInput<'_>, mut draft: Draft<'_>, pur
         }
         let report = progressing("the answer to creating the remote endpoint was lost; looking for it soon");
         return purpose.rest(draft, report, Some(wait));
+    }
+    if let Some(refusal) = refused {
+        return match purpose {
+            Purpose::Rotation(state) if rotation::means_duplicate(refusal.status) => {
+                rotation::duplicate_refused(input, draft, refusal.status, state)
+            }
+            purpose => purpose.rest(draft, rejected(refusal), Some(refusal.left(input.now, input.timing))),
+        };
     }
     if let Some((MAX_UNREADABLE.., at)) = input.memory.unreadable {
         let left = input.timing.rejected.saturating_sub(elapsed(at, input.now));
@@ -257,7 +263,7 @@ pub(super) fn intent(input: &EndpointInput<'_>, seen_remote_ids: Vec<String>) ->
 }
 
 /// The present intent has done what it was for. What one before it may still make is not forgotten for that.
-fn close(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+pub(in crate::plan) fn close(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
     let Some(pending) = draft.status.pending_create.take() else { return };
     let last = draft.status.last_create.take().filter(|last| last.outstanding);
     draft.status.last_create = Some(match last {

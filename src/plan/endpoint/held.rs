@@ -35,10 +35,12 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
         rotation::clear(&mut draft.status);
     }
     let mut draft = twins(input, draft, id)?;
-    let cause = due::cause(input, &draft.status);
     let patch = difference(input, endpoint);
+    let refused = due::duplicate_refused(&draft.status);
+    let lost = key_is_lost(input, endpoint) && (!refused || patch.target_url.is_some());
+    let cause = due::cause(input, &draft.status).or(lost.then_some(Cause::KeyLost));
     // The way out of a refused URL: one edit of URL and request, whereupon the present endpoint keeps its URL.
-    let beside = patch.target_url.is_some() && cause == Some(Cause::Requested) && due::duplicate_refused(&draft.status);
+    let beside = refused && patch.target_url.is_some() && matches!(cause, Some(Cause::Requested | Cause::KeyLost));
     if patch != EndpointPatch::default() && !beside {
         return Continue(match correction(input, &mut draft, endpoint, patch) {
             Correction::Patch(patch) => draft.step(EndpointStep::Patch(id.clone(), patch)),
@@ -52,7 +54,6 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
     }
     rotation::record_request(input, &mut draft);
     let state = standing(input, &mut draft, endpoint);
-    let cause = if key_is_lost(input, endpoint) { Some(cause.unwrap_or(Cause::KeyLost)) } else { cause };
     Continue(match cause {
         Some(cause) => rotate(input, draft, endpoint, cause, state),
         None => state.rest(draft, None),
@@ -90,8 +91,8 @@ fn rotate(
 /// again later.
 fn remove<'a>(input: &EndpointInput<'_>, mut draft: Draft<'a>) -> ControlFlow<EndpointPlan, Draft<'a>> {
     let remote = &input.remote;
-    let refused = input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing));
-    if let Some(gone) = remote.removing.first().filter(|_| refused.is_none() && !draft.is_frozen()) {
+    let free = remote.removing.iter().find(|id| input.delete_refused(id).is_none());
+    if let Some(gone) = free.filter(|_| !draft.is_frozen()) {
         return Break(draft.step(EndpointStep::Delete(gone.clone())));
     }
     if !draft.status.removing.is_empty() && remote.removing.is_empty() {

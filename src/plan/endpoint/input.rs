@@ -184,16 +184,26 @@ pub struct EndpointMemory {
     pub corrections: Corrections,
     /// When this process last switched on what was switched off remotely.
     pub reactivated: Option<Timestamp>,
-    /// The provider refused to delete because of rows, or for good.
-    pub delete_refused: Option<Refusal>,
+    /// What the provider refused to delete, because of rows or for good.
+    pub delete_refused: HashMap<RemoteId, Refusal>,
     /// Rows of the held endpoint, listed because deleting it was refused.
     pub rows_in_the_way: Option<Vec<RemoteRow>>,
     /// When rows in the way were last deleted.
     pub rows_tried: Option<Timestamp>,
+    /// The provider refused to make the second endpoint of a rotation for this generation.
+    pub second_refused: Option<Refusal>,
     /// The provider refused to change the second endpoint of a rotation for this generation.
     pub other_refused: Option<Refusal>,
     /// What the provider refused about rows that a rotation moves.
     pub stuck: HashMap<RemoteId, Stuck>,
     /// Whether rows of the former endpoint were listed since its retirement began.
     pub looked_before_retiring: bool,
+}
+
+impl EndpointInput<'_> {
+    /// A refusal to delete this one that is still believed.
+    pub(in crate::plan) fn delete_refused(&self, id: &RemoteId) -> Option<Refusal> {
+        let refusal = self.memory.delete_refused.get(id).copied();
+        refusal.filter(|refusal| refusal.holds(self.now, self.timing))
+    }
 }

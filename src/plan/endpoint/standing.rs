@@ -82,7 +82,7 @@ pub(in crate::plan) fn standing(
         input.now,
         input.timing,
     );
-    let published = published(input, endpoint);
+    let published = published(input, draft, endpoint);
     if switched_off(input, endpoint) {
         let pairs = before.max(pairs(draft.status.subscriptions));
         return off(input, draft, endpoint, published, pairs);
@@ -99,6 +99,9 @@ pub(in crate::plan) fn standing(
     };
     let again = reactivation::forgotten_in(draft.status.reactivation.as_ref(), input.now, input.timing);
     let report = match published.reason {
+        Reason::KeyLost if due::duplicate_refused(&draft.status) => {
+            Report::stalled(Reason::KeyLost, published.message.clone())
+        }
         Reason::KeyLost => Report::waiting(Reason::KeyLost, published.message.clone()),
         _ => report,
     };
@@ -129,8 +132,14 @@ fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteE
     });
 }
 
-fn published(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Verdict {
+fn published(input: &EndpointInput<'_>, draft: &Draft<'_>, endpoint: &RemoteEndpoint) -> Verdict {
     let name = secret_name(input.object);
+    if key_is_lost(input, endpoint) && due::duplicate_refused(&draft.status) {
+        let message = format!(
+            "the Secret {name:?} does not hold the signing key, the provider does not show it, and it refuses a second endpoint with this target URL, which would have a new one: change spec.targetUrl (another path or query that reaches the same receiver). Until then receivers cannot verify anything; status.deliveryGaps says what to fetch"
+        );
+        return Verdict::new(ConditionType::SecretPublished, Is::False, Reason::KeyLost, message);
+    }
     if key_is_lost(input, endpoint) {
         let message = format!(
             "the Secret {name:?} does not hold the signing key, and the provider does not show it: it is replaced by a new one now. Receivers cannot verify what was signed with the lost key; see status.deliveryGaps for what to fetch"

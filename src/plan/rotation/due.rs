@@ -11,6 +11,7 @@ use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEn
 use crate::plan::condition::{Is, Verdict, kept};
 use crate::plan::endpoint::{EndpointInput, SecretView, Stuck};
 use crate::plan::frozen::freeze;
+use crate::provider::model::RemoteId;
 
 /// What a rotation may take beside its pauses, and how late it may begin, before it is overdue. The CRD keeps as much free
 /// between two rotations.
@@ -190,18 +191,34 @@ fn refused(input: &EndpointInput<'_>, rotation: &RotationStatus, phase: Rotation
         let message = "the provider shows no signing key for the new remote endpoint, so it cannot be published; the present key stays in use: have the provider return secret_key to this account's API key";
         return Some((Reason::KeyUnreadable, message.to_owned()));
     }
+    if let (RotationPhase::Preparing, Some(refusal)) = (phase, memory.second_refused.filter(holds)) {
+        let message = format!(
+            "the provider refuses to make the second remote endpoint (HTTP {}), although it made the first: have it allow this account's API key to make endpoints. It is tried again when the spec or the account changes, and every few hours; the present key stays in use",
+            refusal.status
+        );
+        return Some((Reason::Rejected, message));
+    }
     let stuck = input.remote.leaving.iter().flat_map(|leaving| &leaving.stuck);
     let stuck = stuck.filter(|(_, stuck)| !matches!(stuck, Stuck::Move(_)) && holds(&stuck.refusal()));
     if let Some((leaving, stuck)) = stuck.min_by(|a, b| a.0.row.id.cmp(&b.0.row.id)) {
         let id = &leaving.row.id;
         let message = format!(
-            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then both keys stay published and its events arrive",
+            "the provider neither moves subscription {id} to the new remote endpoint nor replaces it (HTTP {}): have its practice granted to the account's key, or delete that subscription at the provider. Until then it stays where it is, and its events arrive",
             stuck.refusal().status
         );
         return Some((Reason::MoveRefused, message));
     }
-    let refusal = memory.delete_refused.filter(holds)?;
+    if phase == RotationPhase::Preparing
+        && let Some((id, refusal)) = input.remote.removing.iter().find_map(|id| Some((id, input.delete_refused(id)?)))
+    {
+        let message = format!(
+            "the provider shows no key for its new endpoint {id} and refuses to delete it (HTTP {}): delete it there; another one is made then. The present key stays in use",
+            refusal.status
+        );
+        return Some((Reason::RemoteNotDeleted, message));
+    }
     let from = rotation.from_remote_id.as_deref().filter(|_| phase == RotationPhase::Retiring)?;
+    let refusal = input.delete_refused(&RemoteId::new(from))?;
     let message = format!(
         "the provider refuses to delete the former remote endpoint {from} (HTTP {}): delete it there. Until then its key stays in the Secret under \"previous\"",
         refusal.status

@@ -7,8 +7,8 @@ use super::{Sides, clear, due, pause_from};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::{RotationPhase, RotationStatus};
 use crate::plan::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, lost,
-    make,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, close,
+    lost, make,
 };
 use crate::plan::row_calls::RowCall;
 use crate::plan::{Note, elapsed, wire_time};
@@ -72,9 +72,20 @@ pub(in crate::plan) fn prepared(mut draft: Draft<'_>, id: &RemoteId, state: Stan
     state.acknowledge(draft)
 }
 
+/// Whether a refused POST is about what was asked for. The first endpoint was made with the same URL, so what can be wrong
+/// with that of the second is only that there are two.
+pub(in crate::plan) fn means_duplicate(status: u16) -> bool {
+    matches!(status, 400 | 409 | 422)
+}
+
 /// The provider refuses a second endpoint: nothing changes, and a person has to give it another URL.
-pub(in crate::plan) fn duplicate_refused(mut draft: Draft<'_>, status: u16, mut state: Standing) -> EndpointPlan {
-    draft.status.pending_create = None;
+pub(in crate::plan) fn duplicate_refused(
+    input: &EndpointInput<'_>,
+    mut draft: Draft<'_>,
+    status: u16,
+    mut state: Standing,
+) -> EndpointPlan {
+    close(input, &mut draft);
     clear(&mut draft.status);
     let verdict = due::duplicate();
     let text = format!(
@@ -138,7 +149,7 @@ fn publishing<'a>(
         vanished_former(input, &mut draft);
     }
     rotation(&mut draft).phase = Some(RotationPhase::Switching);
-    let text = format!("both keys are published; moving subscriptions to remote endpoint {}", to.id);
+    let text = format!("its key is published; moving subscriptions to remote endpoint {}", to.id);
     draft.notes.push(Note::normal("RotationSwitching", "Rotate", text));
     state.acknowledge(draft)
 }
@@ -265,7 +276,7 @@ fn retiring<'a>(
         Moved::InFlight => return state.rest(draft, Some(SOON)),
         Moved::ListTo | Moved::InDoubt { to: true, .. } | Moved::Proven => {}
     }
-    match input.memory.delete_refused.filter(|refusal| refusal.holds(input.now, input.timing)) {
+    match input.delete_refused(&from.id) {
         Some(refusal) => {
             let again = refusal.left(input.now, input.timing);
             state.rest(draft, Some(again))

@@ -179,10 +179,10 @@ fn twins_go_only_if_a_post_may_have_been_lost() {
     endpoint.remote.removing = vec![id("9")];
     endpoint.remote.removing_gone = false;
     assert_eq!(endpoint.step(), EndpointStep::Delete(id("9")));
-    endpoint.memory.delete_refused = Some(refusal(403));
+    endpoint.memory.delete_refused.insert(id("9"), refusal(403));
     let plan = endpoint.plan();
     assert_eq!((plan.step, plan.status.removing.len()), (EndpointStep::Rest, 1), "a refusal is not repeated at once");
-    endpoint.memory.delete_refused = None;
+    endpoint.memory.delete_refused.clear();
     endpoint.remote.removing.clear();
     endpoint.remote.same_url.clear();
     assert_eq!(endpoint.step(), EndpointStep::ListEndpoints);

@@ -108,9 +108,9 @@ fn an_endpoint_without_a_key_goes_before_another_is_made() {
     endpoint.remote.removing = vec![id("9")];
     endpoint.remote.removing_gone = false;
     assert_eq!(endpoint.step(), EndpointStep::Delete(id("9")), "not one more beside it");
-    endpoint.memory.delete_refused = Some(refusal(403));
+    endpoint.memory.delete_refused.insert(id("9"), refusal(403));
     assert_eq!(endpoint.says(), "False/KeyUnreadable");
-    endpoint.memory.delete_refused = None;
+    endpoint.memory.delete_refused.clear();
     endpoint.remote.removing.clear();
     endpoint.remote.same_url.clear();
     assert_eq!(endpoint.step(), EndpointStep::ListEndpoints, "its absence is confirmed");

@@ -68,7 +68,7 @@ fn the_account_is_needed_and_its_lack_is_said() {
 #[test]
 fn refused_because_of_rows_means_rows_first() {
     let mut endpoint = going();
-    endpoint.memory.delete_refused = Some(refusal(409));
+    endpoint.memory.delete_refused.insert(id("7"), refusal(409));
     assert_eq!(endpoint.step(), EndpointStep::ListRows(id("7")));
     endpoint.memory.rows_in_the_way = Some(vec![row("1", "7", "a", "patient_created")]);
     assert!(matches!(endpoint.step(), EndpointStep::DeleteRows(rows) if rows.len() == 1));
@@ -145,7 +145,7 @@ fn orphan_keeps_the_remote_and_the_secret() {
 #[test]
 fn rows_that_hold_up_their_endpoint_are_deleted_again_only_after_a_minute() {
     let mut endpoint = going();
-    endpoint.memory.delete_refused = Some(refusal(409));
+    endpoint.memory.delete_refused.insert(id("7"), refusal(409));
     endpoint.memory.rows_in_the_way = Some(vec![row("1", "7", "a", "patient_created")]);
     endpoint.memory.rows_tried = Some(at(NOW));
     endpoint.now = NOW + 59;

@@ -124,7 +124,7 @@ prop_compose! {
             made: made.and_then(|ids| ids.first().map(|made| id(made))),
             lost_post: lost.map(at),
             refused: refused.map(refusal),
-            delete_refused: delete_refused.map(refusal),
+            delete_refused: delete_refused.map(|at| (id("7"), refusal(at))).into_iter().collect(),
             rows_in_the_way: in_the_way.map(|count| vec![row("1", "7", "a", "patient_created"); count]),
             rows_tried: lost.map(at),
             corrections: Corrections::default(),

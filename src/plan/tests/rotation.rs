@@ -208,7 +208,7 @@ fn a_refused_duplicate_changes_nothing_until_url_and_request_are_edited_together
     assert_eq!(walk.steps, [EndpointStep::Rest], "not tried again by itself");
     walk.post_refused = None;
     walk.endpoint.spec(json!({"targetUrl": format!("{URL}?v=2"), "signingSecret": {"rotation": {"requestId": "two"}}}));
-    walk.endpoint.memory.refused = None;
+    walk.endpoint.memory.second_refused = None;
     walk.until(Some(Draining));
     let urls: Vec<&str> = walk.remotes.iter().map(|remote| remote.target_url.as_str()).collect();
     assert_eq!(urls, [URL, &format!("{URL}?v=2")], "the former one keeps its URL");
@@ -323,4 +323,39 @@ fn both_keys_in_the_secret_and_no_status_resume_the_rotation() {
     assert_eq!(walk.held().as_deref(), Some("7"));
     walk.until(None);
     assert_eq!((walk.keys(), walk.remotes.len(), walk.rows.len()), (some("8", None), 1, 2));
+}
+
+#[test]
+fn a_lost_key_that_cannot_be_replaced_waits_for_another_url_and_does_not_ask_again_and_again() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.post_refused = Some(400);
+    walk.endpoint.secret = SecretView::Missing;
+    walk.run();
+    assert_eq!((walk.phase(), walk.said("Ready")), (None, "False/KeyLost".into()));
+    assert_eq!(
+        (walk.said("Stalled"), walk.said("RotationOverdue")),
+        ("True/KeyLost".into(), "True/DuplicateUrlRefused".into())
+    );
+    walk.steps.clear();
+    walk.run();
+    assert_eq!(walk.steps, [EndpointStep::Rest]);
+    walk.post_refused = None;
+    walk.endpoint.memory.second_refused = None;
+    walk.endpoint.spec(json!({"targetUrl": format!("{URL}?v=2")}));
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys(), walk.remotes.len()), (None, (Some("8".into()), None), 1));
+    assert_eq!((walk.said("Ready"), walk.said("Stalled")), ("True/InSync".into(), "absent".into()));
+}
+
+#[test]
+fn a_refusal_that_is_not_about_the_url_is_tried_again() {
+    let mut walk = requested();
+    walk.post_refused = Some(403);
+    walk.run();
+    assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Preparing), "True/Rejected".into()));
+    assert_eq!(walk.said("Ready"), "True/InSync");
+    walk.post_refused = None;
+    walk.until(Some(Draining));
+    assert_eq!(walk.said("RotationOverdue"), "absent");
 }

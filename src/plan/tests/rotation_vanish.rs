@@ -164,12 +164,13 @@ fn a_new_key_that_nobody_knows_is_given_up() {
 #[test]
 fn a_former_endpoint_that_the_provider_keeps_is_named() {
     let mut walk = at_phase(Retiring);
-    walk.endpoint.memory.delete_refused = Some(crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) });
+    let refusal = crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) };
+    walk.endpoint.memory.delete_refused.insert(id("7"), refusal);
     walk.run();
     assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Retiring), "True/RemoteNotDeleted".into()));
     assert_eq!(walk.keys(), (Some("8".into()), Some("7".into())), "its key stays");
     assert_eq!(walk.said("Ready"), "True/InSync");
-    walk.endpoint.memory.delete_refused = None;
+    walk.endpoint.memory.delete_refused.clear();
     assert_eq!(walk.step().step, EndpointStep::Delete(id("7")));
 }
 

@@ -94,7 +94,7 @@ impl Walk {
     /// Changes the rotation's spec, as an edit does.
     pub fn edit(&mut self, rotation: &serde_json::Value) {
         self.endpoint.spec(serde_json::json!({"signingSecret": {"rotation": rotation}}));
-        self.endpoint.memory.refused = None;
+        self.endpoint.memory.second_refused = None;
     }
 
     pub fn phase(&self) -> Option<RotationPhase> {
@@ -326,7 +326,7 @@ impl Walk {
 
     fn create(&mut self, url: &str, active: bool) {
         if let Some(status) = self.post_refused {
-            self.endpoint.memory.refused = Some(Refusal { status, at: at(self.endpoint.now) });
+            self.endpoint.memory.second_refused = Some(Refusal { status, at: at(self.endpoint.now) });
             return;
         }
         let id = self.next.to_string();
