@@ -96,7 +96,8 @@ impl Mutant {
     pub fn scenarios(self) -> &'static str {
         match self {
             Self::FinalizerAtOnce => "deletion at any moment",
-            Self::OneList | Self::RowsNotLookedAt => "harm",
+            Self::OneList => "rotation: harm",
+            Self::RowsNotLookedAt => "harm",
             Self::RetireUnseen => "rotation",
             Self::NoRemoving => "a twin",
             Self::NoPublishDelay

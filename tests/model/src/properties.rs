@@ -1,7 +1,7 @@
 //! The invariants of architecture.md that can be seen in one state, and what it means that a world is at rest.
 
 use crate::actions::is_refused;
-use crate::world::{FOREIGN, World};
+use crate::world::{Ep, FOREIGN, World};
 
 /// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
 pub const ALL: &[(&str, &str)] = &[
@@ -53,18 +53,24 @@ pub fn wrong(world: &World) -> Option<&'static str> {
 
 /// What is wrong with a world that has come to rest.
 pub fn unsettled(world: &World) -> Option<&'static str> {
-    let mut ours = world.eps.iter().filter(|ep| ep.mine);
+    let status = world.object.as_ref().and_then(|object| object.status.as_ref());
+    let held = status.map(|status| status.remote).unwrap_or_default();
+    // An endpoint that nobody had taken up yet when somebody else made a row on it is by rule not ours any more.
+    let lost_to_others =
+        |ep: &Ep| world.harmed && ep.id != held && ep.rows.iter().any(|row| row.pair >= world.setup.pairs);
+    let mut ours = world.eps.iter().filter(|ep| ep.mine && !lost_to_others(ep));
     let Some(object) = &world.object else {
-        return ours.next().map(|_| "the object has gone and an endpoint of it has not").filter(|_| !world.orphaned);
+        let left = ours.next().is_some() && !world.orphaned;
+        return left.then_some("the object has gone and an endpoint of it has not");
     };
     if object.deleting {
         return Some("the object does not go");
     }
-    let Some(status) = &object.status else { return Some("no status") };
+    let Some(status) = status else { return Some("no status") };
     if object.suspend {
         return None;
     }
-    let taken = world.eps.iter().any(|ep| !ep.mine && ep.url == object.url);
+    let taken = world.eps.iter().any(|ep| (!ep.mine || lost_to_others(ep)) && ep.url == object.url);
     if taken && ours.clone().next().is_none() {
         // A person has to decide, and is told.
         return (!status.stalled).then_some("a stranger has the URL, and nobody is told");

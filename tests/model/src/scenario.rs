@@ -66,6 +66,27 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The bounds in words.
+    pub fn bounds(&self) -> String {
+        let Budget { faults, crashes, lost, kube, takeovers, slow, harm, edits, deliveries } = self.budget;
+        let kinds = [
+            (crashes, "crashes"),
+            (lost, "answers of the provider lost"),
+            (kube, "of the API server"),
+            (takeovers, "changes of leader"),
+            (harm, "times harm"),
+        ];
+        let kinds = kinds.iter().filter(|(most, _)| *most > 0 && faults > 0);
+        let kinds: Vec<String> = kinds.map(|(most, what)| format!("{} {what}", most.min(&faults))).collect();
+        let mut parts = vec![format!("{} declared pairs", self.setup.pairs)];
+        if faults > 0 {
+            parts.push(format!("{faults} faults in all, of them at most {}", kinds.join(", ")));
+        }
+        let others = [(edits, "edits"), (slow, "times slow"), (deliveries, "delivery followed")];
+        parts.extend(others.iter().filter(|(most, _)| *most > 0).map(|(most, what)| format!("{most} {what}")));
+        parts.join("; ")
+    }
+
     /// The state in which it begins.
     pub fn start(&self) -> World {
         let mut world = nobody_has_looked(self.setup);
