@@ -190,8 +190,11 @@ fn of_process(
 }
 
 fn lacking(world: &World, scenario: &Scenario, see: impl FnOnce(World)) {
-    if scenario.harms.contains(&Harm::ListLacks) && world.left.harm > 0 && world.left.faults > 0 {
+    // Twice is by rule proof of absence.
+    let may = !world.lacked && world.left.harm > 0 && world.left.faults > 0;
+    if may && scenario.harms.contains(&Harm::ListLacks) {
         let mut next = world.clone();
+        next.lacked = true;
         next.left.harm -= 1;
         next.left.faults -= 1;
         see(next);

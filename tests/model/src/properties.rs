@@ -29,7 +29,7 @@ pub fn wrong(world: &World) -> Option<&'static str> {
     let status = world.object.as_ref().and_then(|object| object.status.as_ref());
     let rotation = status.and_then(|status| status.rotation.as_ref());
     let rotates = rotation.is_some_and(|rotation| rotation.phase.is_some());
-    let ours = world.eps.iter().filter(|ep| ep.mine).count();
+    let ours = world.eps.iter().filter(|ep| ep.mine && !is_lost_to_others(world, ep)).count();
     // An object that went under `Orphan` may have left both endpoints of a rotation behind.
     if !world.orphaned && ours > 1 + usize::from(rotates) + usize::from(world.excuses) {
         return Some("more endpoints of ours than lost answers explain");
@@ -51,13 +51,17 @@ pub fn wrong(world: &World) -> Option<&'static str> {
     None
 }
 
+/// An endpoint that nobody had taken up yet when somebody else made a row on it is by rule not ours any more.
+fn is_lost_to_others(world: &World, ep: &Ep) -> bool {
+    let status = world.object.as_ref().and_then(|object| object.status.as_ref());
+    let held = status.map(|status| status.remote).unwrap_or_default();
+    world.harmed && ep.id != held && ep.rows.iter().any(|row| row.pair >= world.setup.pairs)
+}
+
 /// What is wrong with a world that has come to rest.
 pub fn unsettled(world: &World) -> Option<&'static str> {
     let status = world.object.as_ref().and_then(|object| object.status.as_ref());
-    let held = status.map(|status| status.remote).unwrap_or_default();
-    // An endpoint that nobody had taken up yet when somebody else made a row on it is by rule not ours any more.
-    let lost_to_others =
-        |ep: &Ep| world.harmed && ep.id != held && ep.rows.iter().any(|row| row.pair >= world.setup.pairs);
+    let lost_to_others = |ep: &Ep| is_lost_to_others(world, ep);
     let mut ours = world.eps.iter().filter(|ep| ep.mine && !lost_to_others(ep));
     let Some(object) = &world.object else {
         let left = ours.next().is_some() && !world.orphaned;

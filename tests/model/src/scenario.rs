@@ -153,6 +153,7 @@ fn nobody_has_looked(setup: Setup) -> World {
         delivery: None,
         left: Budget::default(),
         harmed: false,
+        lacked: false,
         orphaned: false,
         excuses: 0,
         published: 0,

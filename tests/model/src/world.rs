@@ -209,6 +209,8 @@ pub struct World {
     pub left: Budget,
     /// Somebody has done harm at the provider or to the Secret.
     pub harmed: bool,
+    /// A list has left out what was there.
+    pub lacked: bool,
     /// The object went under `deletionPolicy: Orphan`.
     pub orphaned: bool,
     /// Lost answers, crashes and changes of leader so far: each may have left one endpoint too many.
