@@ -1,5 +1,4 @@
 //! Which object holds which remote endpoint, and which objects want the same URL (rules.md *Realm*, *Which remote is mine*).
-
 //!
 //! Every question is answered from the caches' indices and costs what it is about, not all objects.
 

@@ -26,7 +26,7 @@ pub(super) use create::{Purpose, close, make};
 pub(super) use draft::Draft;
 pub(super) use held::{Presence, presence, recreate};
 pub use input::{EndpointInput, EndpointMemory, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView, Stuck};
-pub(super) use standing::{Standing, lost, standing};
+pub(super) use standing::{Standing, lost, lost_key, standing};
 
 /// The next kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! | `due` | when one begins, and when it is overdue |
 //! | `keys` | what the Secret holds in which phase |
 //! | `phases` | what each phase does, and when it ends |
+//! | `rows` | what is done about rows on the former endpoint |
 //! | `vanish` | one of the two endpoints is gone |
 //!
 //! This module must not write a key, an id or a moment into the status that it was not given.
@@ -17,6 +18,7 @@
 pub mod due;
 pub mod keys;
 mod phases;
+mod rows;
 mod vanish;
 
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -130,12 +132,13 @@ fn go_on<'a>(
     absorb(input, &mut draft);
     let Some(main) = sides.main() else { return Break(draft.step(EndpointStep::ListWorld)) };
     let mut state = standing(input, &mut draft, main);
-    if draft.is_frozen() {
-        return Continue(held_back(draft, state, sides));
-    }
     let (mut draft, instead) = correct_held(input, draft, sides.pair.phase)?;
     if let Some((report, left)) = instead {
         state.instead(report, left);
+    }
+    if draft.is_frozen() {
+        let (draft, state) = phases::keep_published(input, draft, sides, state)?;
+        return Continue(held_back(draft, state, sides));
     }
     if let Some(other) = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref()) {
         let keeps_url = keeps_url(&draft, other, sides);
@@ -224,6 +227,9 @@ pub(super) fn resumed(input: &EndpointInput<'_>, draft: &mut Draft<'_>, from: &R
 
 /// rules.md *Rotation*: a new request while Preparing is absorbed, because the key it asks for is being made.
 fn absorb(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    if draft.is_frozen() {
+        return;
+    }
     let request = &input.object.spec.signing_secret.rotation.request_id;
     let preparing = |rotation: &&mut RotationStatus| rotation.phase == Some(RotationPhase::Preparing);
     if let Some(rotation) = draft.status.rotation.as_mut().filter(preparing)

@@ -24,6 +24,7 @@ use super::write::Writer;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep};
 use crate::plan::gaps::Loss;
+use crate::plan::rotation::Pair;
 use crate::plan::{Note, Refusal};
 use crate::provider::CallError;
 use crate::provider::mirror::{Mirror, Seq};
@@ -267,14 +268,15 @@ impl Pass<'_> {
     }
 
     async fn list_rows(&self, realm: &Arc<Realm>, id: &RemoteId) -> Result<(), PassError> {
+        let former = self.object.status.as_ref().and_then(Pair::of).map(|pair| pair.from);
         match realm.refresh_rows(id, Some(realm.read(Mirror::now))).await {
+            Ok(()) if former.as_ref() == Some(id) => self.memory.plan().plan.looked_before_retiring = true,
             Ok(()) => {}
             // The endpoint is not there any more: the endpoint list must say so.
             Err(CallError::NotFound) => realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?,
             Err(error) => return Err(error.into()),
         }
         let mut mind = self.memory.plan();
-        mind.plan.looked_before_retiring = true;
         if mind.plan.delete_refused.contains_key(id) {
             mind.plan.rows_in_the_way = Some(realm.read(|mirror| mirror.rows_of(id).collect()));
         }

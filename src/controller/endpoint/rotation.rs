@@ -23,6 +23,9 @@ use crate::provider::model::{Moved, RemoteId, RemoteRow, RemoteRows};
 use crate::provider::realm::Realm;
 use crate::signing::SecretText;
 
+/// How often a listed row may be not found when it is to move.
+const NOT_FOUND: u32 = 3;
+
 /// Rows on the former endpoint, a batch of those that can be moved and of those that cannot; `None` while no good list
 /// shows them.
 pub(super) fn leaving(mirror: &Mirror, pair: &Pair, stuck: &HashMap<RemoteId, Stuck>) -> Option<Leaving> {
@@ -31,21 +34,28 @@ pub(super) fn leaving(mirror: &Mirror, pair: &Pair, stuck: &HashMap<RemoteId, St
         return None;
     }
     let to = pair.to.as_ref()?;
+    let any = mirror.practice_names().and_then(|names| names.into_iter().next());
     let describe = |row: RemoteRow| {
         let key = row.key();
         let practice = mirror.practice_of(&key).flatten().cloned();
-        let any_practice = practice.clone().or_else(|| mirror.practices().first().map(|known| known.name.clone()));
+        let any_practice = practice.clone().or_else(|| any.clone());
         let there = !mirror.rows(to, &key).is_empty();
-        LeavingRow { row, practice, any_practice, there }
+        LeavingRow { row, practice, any_practice, there, making: mirror.create_state(to, &key) }
     };
-    let mut leaving = Leaving::default();
+    let mut leaving = Leaving { look_on_new: !mirror.rows_proven(to), ..Leaving::default() };
+    let mut refused = Vec::new();
     for row in mirror.rows_of(&pair.from) {
         match stuck.get(&row.id) {
             None if leaving.movable.len() < BATCH => leaving.movable.push(describe(row)),
-            Some(why) if leaving.stuck.len() < BATCH => leaving.stuck.push((describe(row), *why)),
-            _ => {}
+            None => {}
+            Some(why) => refused.push((row, *why)),
         }
     }
+    refused.sort_by(|(a, why), (b, other)| {
+        let done = |why: &Stuck| !matches!(why, Stuck::Move(_));
+        done(why).cmp(&done(other)).then_with(|| a.id.cmp(&b.id))
+    });
+    leaving.stuck = refused.into_iter().take(BATCH).map(|(row, why)| (describe(row), why)).collect();
     Some(leaving)
 }
 
@@ -65,6 +75,7 @@ impl Pass<'_> {
             let plan = &mut self.memory.plan().plan;
             plan.looked_before_retiring = false;
             plan.stuck.clear();
+            plan.not_found.clear();
             plan.other_refused = None;
         }
     }
@@ -101,8 +112,19 @@ impl Pass<'_> {
     fn refused_row(&self, call: &RowCall, error: CallError) -> Option<CallError> {
         let status = match error {
             CallError::Rejected { status } => status,
-            // The lists are not believed any more; the next step orders new ones, which say what has become of it.
-            CallError::NotFound => return None,
+            // The lists are not believed any more; after a pause new ones say what has become of it. A row that is listed
+            // again and again and not found when it is to move is as good as refused.
+            CallError::NotFound => {
+                let RowCall::Move { row, .. } = call else { return Some(error) };
+                let plan = &mut self.memory.plan().plan;
+                let times = plan.not_found.entry(row.id.clone()).or_insert(0);
+                *times += 1;
+                if *times >= NOT_FOUND {
+                    let refusal = Refusal { status: 404, at: Timestamp::now() };
+                    plan.stuck.insert(row.id.clone(), Stuck::Move(refusal));
+                }
+                return Some(error);
+            }
             error => return Some(error),
         };
         let refusal = Refusal { status, at: Timestamp::now() };
@@ -110,15 +132,18 @@ impl Pass<'_> {
             RowCall::Move { row, .. } | RowCall::Switch { row, .. } => (row.id.clone(), Stuck::Move(refusal)),
             RowCall::Delete { row } | RowCall::Prune { row, .. } => (row.id.clone(), Stuck::Delete(refusal)),
             RowCall::Create { key, .. } => {
+                // All rows of the pair: one would be asked for after the other.
                 let from = self.object.status.as_ref().and_then(Pair::of).map(|pair| pair.from);
                 let held = self
                     .context
                     .accounts
                     .get(&self.object.namespace().unwrap_or_default(), &self.object.spec.account_ref.name);
-                let row = held.and_then(|account| account.realm).and_then(|handle| {
-                    handle.realm.read(|mirror| RemoteRows::rows(mirror, &from?, key).into_iter().next())
-                });
-                (row?.id, Stuck::Make(refusal))
+                let rows = held
+                    .and_then(|account| account.realm)
+                    .and_then(|handle| handle.realm.read(|mirror| Some(RemoteRows::rows(mirror, &from?, key))));
+                let plan = &mut self.memory.plan().plan;
+                plan.stuck.extend(rows.into_iter().flatten().map(|row| (row.id, Stuck::Make(refusal))));
+                return None;
             }
         };
         self.memory.plan().plan.stuck.insert(id, stuck);

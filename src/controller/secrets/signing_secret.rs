@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::ReadSecret;
 use crate::api::WebhookEndpoint;
+use crate::api::endpoint::SecretTemplate;
 use crate::controller::context::Context;
 use crate::controller::error::PassError;
 use crate::plan::endpoint::{SecretView, secret_name};
@@ -53,9 +54,17 @@ fn is_owned(object: &WebhookEndpoint, meta: &ObjectMeta) -> bool {
 }
 
 fn wears_template(object: &WebhookEndpoint, meta: &ObjectMeta) -> bool {
-    let Some(template) = &object.spec.signing_secret.template else { return true };
-    template.labels.iter().all(|(name, value)| has(meta.labels.as_ref(), name, value))
-        && template.annotations.iter().all(|(name, value)| has(meta.annotations.as_ref(), name, value))
+    let SecretTemplate { labels, annotations } = template(object);
+    labels.iter().all(|(name, value)| has(meta.labels.as_ref(), name, value))
+        && annotations.iter().all(|(name, value)| has(meta.annotations.as_ref(), name, value))
+}
+
+/// What the user wants the Secret to wear, without what is the operator's own: else they would undo each other for ever.
+fn template(object: &WebhookEndpoint) -> SecretTemplate {
+    let mut template = object.spec.signing_secret.template.clone().unwrap_or_default();
+    template.labels.remove(MANAGED_BY.0);
+    template.annotations.retain(|name, _| name != FINGERPRINT && name != ROTATED_AT);
+    template
 }
 
 /// The keys that a Secret is to hold: both change in one write.
@@ -101,8 +110,7 @@ pub async fn publish(
 
 /// The metadata that the Secret should have, on top of what it has.
 fn dressed(object: &WebhookEndpoint, before: Option<&ObjectMeta>, key: &SecretText, changed: bool) -> ObjectMeta {
-    let template = object.spec.signing_secret.template.clone().unwrap_or_default();
-    let (mut labels, mut annotations) = (template.labels, template.annotations);
+    let SecretTemplate { mut labels, mut annotations } = template(object);
     labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
     annotations.insert(FINGERPRINT.to_owned(), key.fingerprint());
     if changed {

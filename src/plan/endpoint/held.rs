@@ -77,9 +77,6 @@ fn rotate(
     if state.is_off() {
         return state.rest(draft, None);
     }
-    if cause == Cause::KeyLost {
-        lost(input, &mut draft, GapCause::SigningKeyLost, None);
-    }
     let url = &input.object.spec.target_url;
     let last = draft.status.last_create.as_ref();
     let seen = create::seen(url, &input.remote.same_url, last, input.timing);

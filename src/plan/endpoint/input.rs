@@ -12,7 +12,7 @@ use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::gaps::Loss;
 use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
-use crate::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow};
+use crate::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow, RowCreateState};
 use crate::signing::SecretText;
 
 /// Everything an endpoint's plan may look at.
@@ -106,8 +106,11 @@ pub struct OtherRemote {
 pub struct Leaving {
     /// Those that nothing is known against.
     pub movable: Vec<LeavingRow>,
-    /// Those that the provider has refused to move, and what it refused last.
+    /// Those that the provider has refused to move, and what it refused last; those about which something can be done
+    /// come first.
     pub stuck: Vec<(LeavingRow, Stuck)>,
+    /// Whether rows of the new endpoint have to be listed first: a 404 has called its list into question.
+    pub look_on_new: bool,
 }
 
 /// A row on the former endpoint.
@@ -121,6 +124,8 @@ pub struct LeavingRow {
     pub any_practice: Option<Arc<str>>,
     /// Whether the new endpoint has the same pair.
     pub there: bool,
+    /// Whether it may be made there.
+    pub making: RowCreateState,
 }
 
 /// What the provider refused about a row that is to move.
@@ -196,7 +201,9 @@ pub struct EndpointMemory {
     pub other_refused: Option<Refusal>,
     /// What the provider refused about rows that a rotation moves.
     pub stuck: HashMap<RemoteId, Stuck>,
-    /// Whether rows of the former endpoint were listed since its retirement began.
+    /// How often rows that a rotation moves were listed and not found.
+    pub not_found: HashMap<RemoteId, u32>,
+    /// Whether rows of the former endpoint of a rotation were listed since its retirement began.
     pub looked_before_retiring: bool,
 }
 

@@ -87,7 +87,9 @@ pub(in crate::plan) fn standing(
         let pairs = before.max(pairs(draft.status.subscriptions));
         return off(input, draft, endpoint, published, pairs);
     }
-    if published.reason != Reason::KeyLost {
+    if published.reason == Reason::KeyLost {
+        lost_key(input, draft);
+    } else {
         close_gaps(input, draft);
     }
     let (report, active) = if spec.active {
@@ -118,10 +120,10 @@ fn note_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>, endpoint: &RemoteE
     let last = due::last(known.as_ref(), &input.secret);
     let runs = draft.status.rotation.as_ref().is_some_and(|rotation| rotation.phase.is_some());
     let next = last.filter(|_| !runs).and_then(|last| due::next(input.object, last));
-    // A key that is lost leaves the fingerprint by which it would be known again.
-    let lost = key_is_lost(input, endpoint);
+    // Where the provider hides the key, the fingerprint is the only evidence of what was published: it changes with what
+    // this operator writes, never with what it finds.
     let fingerprint = match known {
-        Some(known) if lost => Some(known.fingerprint),
+        Some(known) if endpoint.key.is_none() => Some(known.fingerprint),
         _ => current,
     };
     draft.status.signing_secret = fingerprint.map(|fingerprint| SigningSecretStatus {
@@ -160,8 +162,10 @@ pub(in crate::plan) fn key_is_lost(input: &EndpointInput<'_>, endpoint: &RemoteE
         key.as_ref().is_some_and(|key| known.is_none_or(|known| known.fingerprint == key.fingerprint()))
     };
     match &input.secret {
-        // Both are there, and they were written together.
-        SecretView::Ours { current: Some(_), previous: Some(_), .. } => false,
+        // Two were written together: one that is known vouches for the other.
+        SecretView::Ours { current, previous: Some(previous), .. } => {
+            !holds(current) && !holds(&Some(previous.clone()))
+        }
         SecretView::Ours { current, .. } => !holds(current),
         SecretView::Missing | SecretView::Foreign => true,
     }
@@ -189,6 +193,18 @@ fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
             draft.close_gap(cause, input.now);
         }
     }
+}
+
+/// Records that what is delivered cannot be verified any more, since the Secret was last known to be right.
+pub(in crate::plan) fn lost_key(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+    let loss = Loss {
+        cause: GapCause::SigningKeyLost,
+        from: input.remote.seen_before.unwrap_or(input.last_alive),
+        to: None,
+        practices: None,
+        pairs: pairs(draft.status.subscriptions),
+    };
+    gaps::open(&mut draft.status.delivery_gaps, &loss);
 }
 
 /// Records that nothing arrives from the endpoint any more.

@@ -11,7 +11,7 @@ use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEn
 use crate::plan::condition::{Is, Verdict, kept};
 use crate::plan::endpoint::{EndpointInput, SecretView, Stuck};
 use crate::plan::frozen::freeze;
-use crate::provider::model::RemoteId;
+use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
 
 /// What a rotation may take beside its pauses, and how late it may begin, before it is overdue. The CRD keeps as much free
 /// between two rotations.
@@ -149,7 +149,8 @@ fn phase_ends(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -
 fn late_at(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -> Option<Timestamp> {
     match phase {
         RotationPhase::Preparing | RotationPhase::Publishing | RotationPhase::Switching => {
-            after(rotation.started_at.as_ref()?.0, pauses.publish_delay + MARGIN)
+            let since = rotation.published_at.as_ref().or(rotation.started_at.as_ref())?;
+            after(since.0, pauses.publish_delay + MARGIN)
         }
         RotationPhase::Draining | RotationPhase::Retiring => {
             after(rotation.switched_at.as_ref()?.0, pauses.overlap + MARGIN)
@@ -168,8 +169,18 @@ fn running_late(
     }
     let pauses = pauses(&input.object.spec.signing_secret.rotation);
     let late = late_at(rotation, phase, pauses).is_some_and(|late| late <= input.now);
-    if phase == RotationPhase::Publishing && off {
+    if matches!(phase, RotationPhase::Publishing | RotationPhase::Switching) && off {
         return Some((Reason::SwitchedOffRemotely, OFF.to_owned()));
+    }
+    let new = input.remote.other.as_ref().and_then(|other| other.endpoint.as_ref());
+    if let (RotationPhase::Publishing, Some(new)) = (phase, new.filter(|new| new_differs(input, new)))
+        && input.memory.other_refused.is_some()
+    {
+        let message = format!(
+            "the provider refuses to change the new remote endpoint {} to what the spec declares, so nothing is moved there: change spec.targetUrl and spec.active so that it agrees, or correct that endpoint at the provider",
+            new.id
+        );
+        return Some((Reason::Rejected, message));
     }
     if !late {
         return None;
@@ -246,6 +257,12 @@ fn not_begun(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: boo
         return Some((Reason::SwitchedOffRemotely, OFF.to_owned()));
     }
     frozen(input).filter(|_| late)
+}
+
+/// Whether the new endpoint would deliver something else than is declared.
+pub fn new_differs(input: &EndpointInput<'_>, new: &RemoteEndpoint) -> bool {
+    let spec = &input.object.spec;
+    new.active != spec.active || canonical_url(&new.target_url) != canonical_url(&spec.target_url)
 }
 
 /// The provider refuses a second endpoint with the same target URL.

@@ -67,8 +67,8 @@ pub fn one(input: &EndpointInput<'_>, endpoint: &RemoteEndpoint) -> Keys {
 
 /// The Secret while both keys are in use: `current` is that of `to`, `previous` that of `from`, where that still exists.
 ///
-/// `switched` says that an earlier pass found it so.
-pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &RemoteEndpoint, switched: bool) -> Keys {
+/// `published` says that an earlier pass found it so.
+pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &RemoteEndpoint, published: bool) -> Keys {
     let nothing = (None, None, false);
     let (current, previous, dressed) = match &input.secret {
         SecretView::Ours { current, previous, dressed, .. } => (current.as_ref(), previous.as_ref(), *dressed),
@@ -80,11 +80,11 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
         // Both were written together, so one that is known vouches for the other.
         None => match (current, previous) {
             (Some(current), Some(previous))
-                if switched || is_published(input, previous) || former == Some(previous) =>
+                if published || is_published(input, previous) || former == Some(previous) =>
             {
                 current
             }
-            (Some(current), None) if switched && is_published(input, current) => current,
+            (Some(current), None) if published && is_published(input, current) => current,
             _ => return Keys::Lost,
         },
     };
@@ -96,8 +96,8 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
         (Some(key), Some(from)) => Some((key, Source::Remote(from.id.clone()))),
         // Hidden, or gone with its endpoint: before the first write it is `current`, after it `previous`.
         _ => match (current, previous) {
-            (_, Some(previous)) => Some((previous, Source::Previous)),
-            (Some(current), None) if current != new && is_published(input, current) => Some((current, Source::Current)),
+            (_, Some(previous)) if published || is_published(input, previous) => Some((previous, Source::Previous)),
+            (Some(current), _) if current != new && is_published(input, current) => Some((current, Source::Current)),
             _ => None,
         },
     };
@@ -106,6 +106,14 @@ pub fn both(input: &EndpointInput<'_>, from: Option<&RemoteEndpoint>, to: &Remot
         return Keys::AsWanted;
     }
     Keys::Write(Publish { current: current_source, previous: wanted.map(|(_, source)| source) })
+}
+
+/// The fingerprint of what the Secret holds as `previous`: the former key, by which it is known again on the way back.
+pub fn former_fingerprint(input: &EndpointInput<'_>) -> Option<String> {
+    match &input.secret {
+        SecretView::Ours { previous: Some(previous), .. } => Some(previous.fingerprint()),
+        _ => None,
+    }
 }
 
 /// The Secret back at the former key alone, after the new one's endpoint is gone; `None` where it is so.

@@ -1,21 +1,24 @@
 //! What each phase does, and when it ends.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::keys::{self, Keys};
+use super::rows::{Rows, rows_on};
 use super::{Sides, clear, due, pause_from};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::{RotationPhase, RotationStatus};
 use crate::plan::endpoint::{
-    Draft, EndpointInput, EndpointPlan, EndpointStep, Leaving, LeavingRow, Purpose, SecretView, Standing, Stuck, close,
-    lost, make,
+    Draft, EndpointInput, EndpointPlan, EndpointStep, Presence, Purpose, SecretView, Standing, close, lost, lost_key,
+    make, presence,
 };
-use crate::plan::row_calls::RowCall;
 use crate::plan::{Note, elapsed, wire_time};
 use crate::provider::model::{Moved, RemoteEndpoint, RemoteId};
 
 /// How long a write of another object may take to be answered before this one looks again.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 
 pub(super) fn go_on<'a>(
     input: &'a EndpointInput<'a>,
@@ -96,57 +99,100 @@ pub(in crate::plan) fn duplicate_refused(
     state.acknowledge(draft)
 }
 
-fn publishing<'a>(
+/// Both keys into the Secret, and since when they are there; also where the phase is frozen, because what receivers have
+/// must stay right.
+fn publish_both<'a>(
     input: &'a EndpointInput<'a>,
     mut draft: Draft<'a>,
     from: Option<&RemoteEndpoint>,
     to: &RemoteEndpoint,
     state: Standing,
-) -> EndpointPlan {
+) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing, Time)> {
     let published_at = rotation(&mut draft).published_at.clone();
     match keys::both(input, from, to, published_at.is_some()) {
-        Keys::Lost => {
-            // Nobody will ever know its key. It is empty; named as on its way out, then another one is made.
+        // Nobody will ever know its key. It is empty; named as on its way out, then another one is made.
+        Keys::Lost if !draft.is_frozen() => {
             draft.status.removing.push(to.id.as_str().to_owned());
             draft.status.pending_create = None;
             let rotation = rotation(&mut draft);
             rotation.phase = Some(RotationPhase::Preparing);
             rotation.to_remote_id = None;
-            return state.acknowledge(draft);
+            return Break(state.acknowledge(draft));
         }
         // publishDelay counts from the last write: the wait begins anew before that write is made.
         Keys::Write(_) if published_at.is_some() => {
             rotation(&mut draft).published_at = None;
-            return state.acknowledge(draft);
+            if let (Some(known), Some(former)) = (&mut draft.status.signing_secret, keys::former_fingerprint(input)) {
+                known.fingerprint = former;
+            }
+            return Break(state.acknowledge(draft));
         }
-        Keys::Write(publish) => return draft.step(EndpointStep::PublishSecret(publish)),
-        Keys::AsWanted => {}
+        Keys::Write(publish) => return Break(draft.step(EndpointStep::PublishSecret(publish))),
+        Keys::AsWanted | Keys::Lost => {}
     }
-    let Some(published_at) = published_at else {
-        rotation(&mut draft).published_at = Some(pause_from(input.now));
-        // By this a later process knows the key again, should the provider hide it.
-        if let (Some(known), SecretView::Ours { current: Some(current), .. }) =
-            (&mut draft.status.signing_secret, &input.secret)
-        {
-            known.fingerprint = current.fingerprint();
+    if let Some(published_at) = published_at {
+        return Continue((draft, state, published_at));
+    }
+    rotation(&mut draft).published_at = Some(pause_from(input.now));
+    // By this a later process knows the key again, should the provider hide it.
+    if let (Some(known), SecretView::Ours { current: Some(current), .. }) =
+        (&mut draft.status.signing_secret, &input.secret)
+    {
+        known.fingerprint = current.fingerprint();
+    }
+    Break(state.acknowledge(draft))
+}
+
+/// rules.md *Suspend and Observe*: the Secret is still published, whatever phase is frozen.
+pub(super) fn keep_published<'a>(
+    input: &'a EndpointInput<'a>,
+    draft: Draft<'a>,
+    sides: &Sides<'_>,
+    state: Standing,
+) -> ControlFlow<EndpointPlan, (Draft<'a>, Standing)> {
+    let keys = match (sides.pair.phase, sides.from, sides.to) {
+        (RotationPhase::Preparing, Some(from), _) => keys::one(input, from),
+        (RotationPhase::Publishing, from, Some(to)) => {
+            return publish_both(input, draft, from, to, state).map_continue(|(draft, state, _)| (draft, state));
         }
-        return state.acknowledge(draft);
+        (_, from, Some(to)) => keys::both(input, from, to, true),
+        _ => Keys::AsWanted,
+    };
+    match keys {
+        Keys::Write(publish) => Break(draft.step(EndpointStep::PublishSecret(publish))),
+        Keys::AsWanted | Keys::Lost => Continue((draft, state)),
+    }
+}
+
+fn publishing<'a>(
+    input: &'a EndpointInput<'a>,
+    draft: Draft<'a>,
+    from: Option<&RemoteEndpoint>,
+    to: &RemoteEndpoint,
+    state: Standing,
+) -> EndpointPlan {
+    let (mut draft, state, published_at) = match publish_both(input, draft, from, to, state) {
+        Break(plan) => return plan,
+        Continue(published) => published,
     };
     let delay = due::pauses(&input.object.spec.signing_secret.rotation).publish_delay;
     match from {
         // While it is off nothing is delivered with either key; whether it goes on again is decided elsewhere.
         Some(_) if state.is_off() => return state.rest(draft, None),
         // With the former key lost, what is delivered now cannot be verified: every second counts.
-        Some(_) if !keys::former_is_lost(input) => {
+        Some(_) if keys::former_is_lost(input) => lost_key(input, &mut draft),
+        Some(_) => {
             let left = delay.saturating_sub(elapsed(published_at.0, input.now));
             if !left.is_zero() {
                 return state.rest(draft, Some(left));
             }
+            // Nothing is moved onto an endpoint that does not deliver there.
+            if due::new_differs(input, to) {
+                let refused = input.memory.other_refused.map(|refusal| refusal.left(input.now, input.timing));
+                return state.rest(draft, Some(refused.unwrap_or(input.timing.contended.0).max(SOON)));
+            }
         }
-        _ => {}
-    }
-    if from.is_none() {
-        vanished_former(input, &mut draft);
+        None => {}
     }
     rotation(&mut draft).phase = Some(RotationPhase::Switching);
     let text = format!("its key is published; moving subscriptions to remote endpoint {}", to.id);
@@ -171,8 +217,12 @@ fn switching<'a>(
     if let Keys::Write(publish) = keys::both(input, from, to, true) {
         return draft.step(EndpointStep::PublishSecret(publish));
     }
-    if from.is_some() {
-        match rows(input, sides, to) {
+    if let Some(from) = from {
+        // An endpoint that is off delivers nothing: what still delivers on the former one stays there meanwhile.
+        if state.is_off() && from.active {
+            return state.rest(draft, None);
+        }
+        match rows_on(input, &from.id, to) {
             Rows::Do(step) => return draft.step(step),
             Rows::Stuck(again) => return state.rest(draft, Some(again)),
             Rows::Empty => {}
@@ -231,7 +281,9 @@ fn draining<'a>(
         return draft.step(EndpointStep::PublishSecret(publish));
     }
     // What appears on the former one is moved. Its list comes with every round, and once more before it is retired.
-    if let (Some(_), Some(_), Rows::Do(step)) = (from, &input.remote.leaving, rows(input, sides, to)) {
+    if let (Some(from), Some(_)) = (from, &input.remote.leaving)
+        && let Rows::Do(step) = rows_on(input, &from.id, to)
+    {
         return draft.step(step);
     }
     let Some(switched_at) = rotation(&mut draft).switched_at.clone() else {
@@ -293,13 +345,13 @@ fn retired<'a>(
     sides: &Sides<'_>,
     state: Standing,
 ) -> EndpointPlan {
-    let other = input.remote.other.as_ref();
-    let gone = other.is_some_and(|other| other.gone);
-    match other.and_then(|other| other.absence) {
-        _ if gone => {}
-        None => return draft.step(EndpointStep::ListWorld),
-        Some(absence) if !absence.witnessed => return state.rest(draft, None),
-        Some(_) => {}
+    // Our DELETE and a list, or the two lists with a witness that it takes where nobody has deleted it.
+    let (absence, gone) = input.remote.other.as_ref().map(|other| (other.absence, other.gone)).unwrap_or_default();
+    match presence(input, None, absence, gone) {
+        Presence::There | Presence::Ask => return draft.step(EndpointStep::ListWorld),
+        Presence::Later(wait) => return state.rest(draft, Some(wait)),
+        Presence::Unwitnessed => return state.rest(draft, None),
+        Presence::Absent(_) => {}
     }
     if let Keys::Write(publish) = keys::one(input, to) {
         return draft.step(EndpointStep::PublishSecret(publish));
@@ -315,53 +367,4 @@ fn retired<'a>(
     );
     draft.notes.push(Note::normal("Rotated", "Rotate", text));
     state.acknowledge(draft)
-}
-
-/// What is to be done about rows on the former endpoint.
-enum Rows {
-    Do(EndpointStep),
-    /// The provider refuses everything that could be done about those that are left; for how long that is believed.
-    Stuck(Duration),
-    Empty,
-}
-
-fn rows(input: &EndpointInput<'_>, sides: &Sides<'_>, to: &RemoteEndpoint) -> Rows {
-    rows_on(input, &sides.pair.from, to)
-}
-
-fn rows_on(input: &EndpointInput<'_>, from: &RemoteId, to: &RemoteEndpoint) -> Rows {
-    let Some(Leaving { movable, stuck }) = &input.remote.leaving else {
-        return Rows::Do(EndpointStep::ListRows(from.clone()));
-    };
-    let moves = movable.iter().map(|leaving| RowCall::Move {
-        row: leaving.row.clone(),
-        to: to.id.clone(),
-        practice: leaving.any_practice.clone(),
-    });
-    let calls: Vec<RowCall> = moves.chain(stuck.iter().filter_map(|stuck| detour(input, stuck, to))).collect();
-    if !calls.is_empty() {
-        return Rows::Do(EndpointStep::Rows(calls));
-    }
-    let left = stuck.iter().map(|(_, stuck)| stuck.refusal().left(input.now, input.timing));
-    left.min().map_or(Rows::Empty, |left| Rows::Stuck(left.max(SOON)))
-}
-
-/// rules.md *Rotation*: refused for good = create on the new endpoint, then delete on the former one.
-fn detour(input: &EndpointInput<'_>, (leaving, stuck): &(LeavingRow, Stuck), to: &RemoteEndpoint) -> Option<RowCall> {
-    let LeavingRow { row, practice, any_practice, there } = leaving;
-    match stuck {
-        stuck if !stuck.refusal().holds(input.now, input.timing) => {
-            Some(RowCall::Move { row: row.clone(), to: to.id.clone(), practice: any_practice.clone() })
-        }
-        Stuck::Move(_) if *there => Some(RowCall::Delete { row: row.clone() }),
-        // Without its practice's name it cannot be made.
-        Stuck::Move(_) if row.practice.is_some() && practice.is_none() => None,
-        Stuck::Move(_) => Some(RowCall::Create {
-            endpoint: to.id.clone(),
-            key: row.key(),
-            practice: practice.clone(),
-            active: row.active,
-        }),
-        Stuck::Make(_) | Stuck::Delete(_) => None,
-    }
 }

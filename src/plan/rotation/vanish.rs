@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use super::{Sides, clear};
+use super::{Sides, clear, keys};
 use crate::api::endpoint::GapCause;
 use crate::api::rotation::RotationPhase;
 use crate::plan::Note;
@@ -95,7 +95,7 @@ fn prepare_again<'a>(input: &'a EndpointInput<'a>, mut draft: Draft<'a>, sides: 
     let text = "the new remote endpoint of the key rotation was deleted at the provider; making another one";
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
     let state = standing(input, &mut draft, from);
-    backwards(&mut draft);
+    backwards(input, &mut draft);
     state.acknowledge(draft)
 }
 
@@ -119,17 +119,21 @@ fn go_back<'a>(
     draft.notes.push(Note::warning("RemoteMissing", "Rotate", text));
     draft.status.remote_id = Some(from.id.as_str().to_owned());
     draft.status.active = Some(from.active);
-    backwards(&mut draft);
+    backwards(input, &mut draft);
     state.acknowledge(draft)
 }
 
 /// Back to Preparing. `publishedAt` stays where the Secret may hold both keys, until it holds the former alone again.
-fn backwards(draft: &mut Draft<'_>) {
+fn backwards(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
     draft.status.pending_create = None;
+    if let (Some(known), Some(former)) = (&mut draft.status.signing_secret, keys::former_fingerprint(input)) {
+        known.fingerprint = former;
+    }
     if let Some(rotation) = &mut draft.status.rotation {
         rotation.phase = Some(RotationPhase::Preparing);
         rotation.to_remote_id = None;
         rotation.switched_at = None;
+        rotation.started_at = Some(wire_time(input.now));
     }
 }
 

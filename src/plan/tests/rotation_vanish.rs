@@ -220,3 +220,102 @@ fn orphan_leaves_what_is_in_use_with_its_keys_and_nothing_else() {
         assert!(remotes.iter().all(|id| text.contains(id)), "{text}");
     }
 }
+
+#[test]
+fn on_the_way_back_a_hidden_key_stays_what_it_was() {
+    for phase in [Publishing, Switching, Draining] {
+        let mut walk = Walk::new(json!({}));
+        walk.hides_keys = true;
+        walk.edit(&json!({"requestId": "one"}));
+        walk.until(Some(phase));
+        if phase == Publishing {
+            walk.run();
+        }
+        walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
+        walk.written.clear();
+        delete(&mut walk, "8");
+        walk.until(Some(Publishing));
+        let lost = walk.written.iter().any(|status| said(&status.conditions, "SecretPublished") == "False/KeyLost");
+        assert!(!lost, "{phase:?}: the former key is in the Secret");
+        walk.until(Some(Draining));
+        assert_eq!(
+            walk.keys(),
+            (Some("9".into()), Some("7".into())),
+            "{phase:?}: it verifies what the former one signed"
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_is_dressed_anew_in_publishing_keeps_both_hidden_keys() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.edit(&json!({"requestId": "one"}));
+    walk.until(Some(Publishing));
+    walk.run();
+    walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
+    if let SecretView::Ours { dressed, .. } = &mut walk.endpoint.secret {
+        *dressed = false;
+    }
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (Some(Publishing), (Some("8".into()), Some("7".into()))));
+}
+
+#[test]
+fn two_keys_of_somebody_else_are_a_lost_key_where_lists_hide_it() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.endpoint.secret = SecretView::Ours {
+        current: Some(key_of("someone")),
+        previous: Some(key_of("another")),
+        dressed: true,
+        owned: true,
+        rotated_at: None,
+    };
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (None, (Some("8".into()), None)));
+}
+
+#[test]
+fn nothing_is_moved_onto_an_endpoint_that_would_deliver_nothing() {
+    let mut walk = at_phase(Publishing);
+    walk.endpoint.memory.other_refused = Some(crate::plan::Refusal { status: 403, at: at(walk.endpoint.now) });
+    walk.remotes[1].active = false;
+    walk.endpoint.now += 1000;
+    walk.run();
+    assert_eq!((walk.phase(), walk.said("RotationOverdue")), (Some(Publishing), "True/Rejected".into()));
+    walk.endpoint.memory.other_refused = None;
+    walk.until(Some(Draining));
+    assert_eq!(walk.said("RotationOverdue"), "absent");
+}
+
+#[test]
+fn one_list_without_the_former_one_does_not_end_the_rotation() {
+    let mut walk = at_phase(Retiring);
+    let seven = walk.remotes.remove(0);
+    walk.proven.push(id("7"));
+    walk.few_lists = true;
+    walk.run();
+    assert_eq!(walk.phase(), Some(Retiring), "nobody has deleted it, and one list may be wrong");
+    walk.remotes.insert(0, seven);
+    walk.few_lists = false;
+    walk.proven.clear();
+    walk.until(None);
+    assert_eq!(walk.remotes.len(), 1);
+}
+
+#[test]
+fn a_leftover_that_the_provider_keeps_does_not_hold_up_the_former_one() {
+    let mut walk = at_phase(Retiring);
+    walk.endpoint.status(json!({"removing": ["5"]}));
+    let mut five = remote("5");
+    five.target_url = "https://h.example.com/other".into();
+    walk.remotes.push(five);
+    walk.most = 3;
+    walk.endpoint
+        .memory
+        .delete_refused
+        .insert(id("5"), crate::plan::Refusal { status: 400, at: at(walk.endpoint.now) });
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys()), (None, (Some("8".into()), None)));
+}

@@ -34,6 +34,10 @@ pub struct Walk {
     pub forgetful: bool,
     /// Ids whose absence two lists with a witness have shown.
     pub proven: Vec<RemoteId>,
+    /// Whether so far one list only has shown their absence.
+    pub few_lists: bool,
+    /// How many remotes there may be.
+    pub most: usize,
     listed_to: bool,
     next: usize,
 }
@@ -83,6 +87,8 @@ impl Walk {
             hides_keys: false,
             forgetful: false,
             proven: Vec::new(),
+            few_lists: false,
+            most: 2,
             listed_to: false,
             next: 8,
         };
@@ -171,7 +177,7 @@ impl Walk {
 
     /// What holds at every step: two remotes at most, never one id twice, each row's endpoint verifies.
     fn check(&self, plan: &EndpointPlan) {
-        assert!(self.remotes.len() <= 2, "{:?}", self.remotes);
+        assert!(self.remotes.len() <= self.most, "{:?}", self.remotes);
         if let Some(rotation) = &plan.status.rotation
             && rotation.to_remote_id.is_some()
         {
@@ -192,7 +198,10 @@ impl Walk {
             Some(RemoteEndpoint { key: found.key.clone().filter(|_| seen), ..found.clone() })
         };
         let absence = |id: &RemoteId| {
-            let witnessed = Absence { first: at(NOW - 20), last: at(NOW), lists: 2, witnessed: true, seen: None };
+            let first = if self.few_lists { at(self.endpoint.now) } else { at(NOW - 20) };
+            let lists = if self.few_lists { 1 } else { 2 };
+            let last = if self.few_lists { first } else { at(NOW) };
+            let witnessed = Absence { first, last, lists, witnessed: true, seen: None };
             self.proven.contains(id).then_some(witnessed)
         };
         let held = status.remote_id.as_deref().map(RemoteId::new);
@@ -245,7 +254,8 @@ impl Walk {
             let to = pair.to.as_ref().unwrap();
             let there = self.rows.iter().any(|other| other.endpoint == *to && other.key() == row.key());
             let name: Option<Arc<str>> = Some("a".into());
-            let row = LeavingRow { row: row.clone(), practice: name.clone(), any_practice: name, there };
+            let making = crate::provider::model::RowCreateState::Free;
+            let row = LeavingRow { row: row.clone(), practice: name.clone(), any_practice: name, there, making };
             match self.endpoint.memory.stuck.get(&row.row.id) {
                 Some(why) => leaving.stuck.push((row, *why)),
                 None => leaving.movable.push(row),

@@ -117,6 +117,12 @@ impl Mirror {
         self.rows.target(endpoint).is_some_and(|target| self.rows.fresh_list(target).is_some())
     }
 
+    /// Whether something shows which rows an endpoint has and lacks: a good list that nothing has called into question, or
+    /// that this process saw it being made.
+    pub fn rows_proven(&self, endpoint: &RemoteId) -> bool {
+        self.rows.target(endpoint).is_some_and(|target| self.rows.proof(target).is_some())
+    }
+
     /// Our last write to any row of the endpoint: rules.md *Rotation* switches on lists that started after it.
     pub fn last_row_write(&self, endpoint: &RemoteId) -> Seq {
         self.rows.target(endpoint).map(|target| target.written).unwrap_or_default()

@@ -169,7 +169,7 @@ impl Rows {
     }
 
     /// Start and end of what shows which rows an endpoint lacks.
-    fn proof(&self, target: &Target) -> Option<(Seq, Seq)> {
+    pub(super) fn proof(&self, target: &Target) -> Option<(Seq, Seq)> {
         if let Some(list) = self.fresh_list(target) {
             return Some((list.started, list.ended));
         }
