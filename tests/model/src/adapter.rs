@@ -15,7 +15,7 @@ use external_webhooks::plan::endpoint::{
 use external_webhooks::plan::rotation::{Pair, Publish, Source};
 use external_webhooks::plan::row_calls::RowCall;
 use external_webhooks::plan::{AccountPolicy, AccountView, PlanTiming};
-use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow};
+use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow, RowCreateState};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::time::{Time, Timed};
@@ -335,8 +335,10 @@ fn leaving(mirror: &Mirror, pair: &Pair) -> Option<Leaving> {
         practice: None,
         any_practice: None,
         there: to.is_some_and(|to| to.rows.iter().any(|known| known.pair == row.pair)),
+        making: RowCreateState::Free,
     };
-    Some(Leaving { movable: from.rows.iter().map(describe).collect(), stuck: Vec::new() })
+    let look_on_new = to.is_none_or(|to| !to.fresh);
+    Some(Leaving { movable: from.rows.iter().map(describe).collect(), stuck: Vec::new(), look_on_new })
 }
 
 /// `Mirror::moved`.
