@@ -180,10 +180,12 @@ impl Mutant {
                     last.outstanding = false;
                 }
             }
-            Self::FinalizerAtOnce if view.object.deleting => {
-                if matches!(decision.step, Step::Rest | Step::ListEndpoints) && view.mirror.listed.is_some() {
-                    decision.step = Step::RemoveFinalizer;
-                }
+            Self::FinalizerAtOnce
+                if view.object.deleting
+                    && view.mirror.listed.is_some()
+                    && matches!(decision.step, Step::Rest | Step::ListEndpoints) =>
+            {
+                decision.step = Step::RemoveFinalizer;
             }
             Self::NoPublishing => {
                 if let Some(rotation) = &mut decision.status.rotation
