@@ -15,7 +15,7 @@ BENCH := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_di
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench build test faults mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: control-plane ## run every test, against a real API server
 faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
 	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' FAULTS_PLANS='$(or $(PLANS),3000)' \
 		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
+
+model: ## search every order of events around the endpoint's plan, up to 20 minutes; writes docs/model.md (ONLY=rotation: one search)
+	MODEL_PAGE='$(CURDIR)/docs/model.md' ONLY='$(ONLY)' $(CARGO) run --locked --quiet -p model
 
 mutants: $(CARGO_MUTANTS) ## change the plans and the mirror in every small way and see whether a test notices (hours; FILE=src/...: one file)
 	PROPTEST_CASES=200 RUSTFLAGS='--cfg only_plans' $(CARGO_MUTANTS) mutants --package external-webhooks --jobs 2 --output target $(if $(FILE),--re '^$(FILE)')

@@ -218,8 +218,7 @@ fn switching<'a>(
         return draft.step(EndpointStep::PublishSecret(publish));
     }
     if let Some(from) = from {
-        // An endpoint that is off delivers nothing: what still delivers on the former one stays there meanwhile.
-        if state.is_off() && from.active {
+        if would_silence(from, &state) {
             return state.rest(draft, None);
         }
         match rows_on(input, &from.id, to) {
@@ -253,6 +252,11 @@ fn switching<'a>(
     state.acknowledge(draft)
 }
 
+/// An endpoint that is off delivers nothing: what still delivers on the former one stays there until the new one is on again.
+fn would_silence(from: &RemoteEndpoint, state: &Standing) -> bool {
+    state.is_off() && from.active
+}
+
 /// A list that starts too early proves nothing.
 fn in_doubt<'a>(
     input: &EndpointInput<'_>,
@@ -282,6 +286,7 @@ fn draining<'a>(
     }
     // What appears on the former one is moved. Its list comes with every round, and once more before it is retired.
     if let (Some(from), Some(_)) = (from, &input.remote.leaving)
+        && !would_silence(from, &state)
         && let Rows::Do(step) = rows_on(input, &from.id, to)
     {
         return draft.step(step);
@@ -312,6 +317,9 @@ fn retiring<'a>(
 ) -> EndpointPlan {
     if let Keys::Write(publish) = keys::both(input, Some(from), to, true) {
         return draft.step(EndpointStep::PublishSecret(publish));
+    }
+    if would_silence(from, &state) {
+        return state.rest(draft, None);
     }
     // What appeared since the last list would go with the endpoint.
     if !input.memory.looked_before_retiring {

@@ -31,7 +31,7 @@ pub enum Action {
     Tick,
     /// The receiver loads the Secret.
     Load,
-    /// A delivery that the receiver cannot verify; it will be repeated.
+    /// A delivery that the receiver refuses, because it cannot verify it or is down; it will be repeated.
     Refused(u8),
     /// Somebody does harm.
     Harm(Harm, u8),
@@ -67,7 +67,7 @@ pub fn each(world: &World, scenario: &Scenario, mutant: Option<Mutant>, see: &mu
         see(Action::Load, loaded(world));
     }
     if world.left.deliveries > 0 && world.delivery.is_none() {
-        for ep in world.eps.iter().filter(|ep| is_refused(world, ep)) {
+        for ep in world.eps.iter().filter(|ep| delivers(world, ep)) {
             let mut next = world.clone();
             next.left.deliveries -= 1;
             next.delivery = Some(Delivery { by: ep.id, since: world.now });
@@ -169,7 +169,7 @@ fn of_process(
             rows::execute(&mut next, proc, &step, fate);
             see(Action::Rows(proc, step.clone(), fate), next);
         }
-    } else if rests {
+    } else if rests || world.setup.background_lists {
         see(Action::Observe(proc, Fate::Answered), observed(world, proc));
         lacking(world, scenario, |mut next| {
             operator::list(&mut next, proc, Fate::Lacking);
@@ -190,8 +190,11 @@ fn of_process(
 }
 
 fn lacking(world: &World, scenario: &Scenario, see: impl FnOnce(World)) {
-    if scenario.harms.contains(&Harm::ListLacks) && world.left.harm > 0 && world.left.faults > 0 {
+    // Twice is by rule proof of absence.
+    let may = !world.lacked && world.left.harm > 0 && world.left.faults > 0;
+    if may && scenario.harms.contains(&Harm::ListLacks) {
         let mut next = world.clone();
+        next.lacked = true;
         next.left.harm -= 1;
         next.left.faults -= 1;
         see(next);
@@ -261,7 +264,11 @@ fn verifies(receiver: &Receiver, key: u8) -> bool {
 
 /// Whether the receiver would refuse what an endpoint delivers now.
 pub fn is_refused(world: &World, ep: &Ep) -> bool {
-    ep.active && ep.rows.iter().any(|row| row.pair < world.setup.pairs) && !verifies(&world.receiver, ep.id)
+    delivers(world, ep) && !verifies(&world.receiver, ep.id)
+}
+
+fn delivers(world: &World, ep: &Ep) -> bool {
+    ep.active && ep.rows.iter().any(|row| row.pair < world.setup.pairs)
 }
 
 fn do_harm(world: &World, harm: Harm, see: &mut dyn FnMut(Action, World)) {
@@ -317,6 +324,7 @@ fn do_harm(world: &World, harm: Harm, see: &mut dyn FnMut(Action, World)) {
 pub fn edited(world: &World, edit: Edit) -> Option<Option<Object>> {
     let mut object = world.object.clone().filter(|object| !object.deleting)?;
     match edit {
+        Edit::None => return None,
         Edit::Delete if !object.finalizer => return Some(None),
         Edit::Delete => object.deleting = true,
         Edit::Orphan if object.orphan => return None,

@@ -15,7 +15,7 @@ use external_webhooks::plan::endpoint::{
 use external_webhooks::plan::rotation::{Pair, Publish, Source};
 use external_webhooks::plan::row_calls::RowCall;
 use external_webhooks::plan::{AccountPolicy, AccountView, PlanTiming};
-use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow};
+use external_webhooks::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow, RowCreateState};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::time::{Time, Timed};
@@ -86,6 +86,10 @@ pub enum Step {
         row: u8,
         from: Id,
         to: Id,
+    },
+    DeleteRow {
+        row: u8,
+        on: Id,
     },
     Publish(Secret),
     ReleaseSecret,
@@ -158,6 +162,9 @@ pub fn plan(view: &View) -> Decision {
         EndpointStep::Rows(calls) => match calls.first() {
             Some(RowCall::Move { row, to, .. }) => {
                 Step::MoveRow { row: id_number(row.id.as_str()), from: number(&row.endpoint), to: number(to) }
+            }
+            Some(RowCall::Delete { row }) => {
+                Step::DeleteRow { row: id_number(row.id.as_str()), on: number(&row.endpoint) }
             }
             _ => Step::Unknown,
         },
@@ -328,8 +335,10 @@ fn leaving(mirror: &Mirror, pair: &Pair) -> Option<Leaving> {
         practice: None,
         any_practice: None,
         there: to.is_some_and(|to| to.rows.iter().any(|known| known.pair == row.pair)),
+        making: RowCreateState::Free,
     };
-    Some(Leaving { movable: from.rows.iter().map(describe).collect(), stuck: Vec::new() })
+    let look_on_new = to.is_none_or(|to| !to.fresh);
+    Some(Leaving { movable: from.rows.iter().map(describe).collect(), stuck: Vec::new(), look_on_new })
 }
 
 /// `Mirror::moved`.

@@ -21,6 +21,9 @@ const THREADS: usize = 2;
 /// States that a thread takes at a time.
 const CHUNK: usize = 64;
 
+/// More steps than any state needs to come to rest.
+const LONGEST_REST: usize = 400;
+
 /// What a search found.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -189,12 +192,12 @@ impl Search<'_> {
             }
             if !path.insert(print) {
                 if let Some(why) = unsettled(&at) {
-                    return Some(format!(
-                        "without further faults it comes to rest wrongly: {why}; object {:?}, secret {:?}, endpoints {:?}, mind {:?}, mirror {:?}",
-                        at.object, at.secret, at.eps, at.procs[0].mind, at.procs[0].mirror
-                    ));
+                    return Some(format!("without further faults it comes to rest wrongly: {why}"));
                 }
                 break;
+            }
+            if path.len() > LONGEST_REST {
+                return Some("without further faults it never comes to rest".to_owned());
             }
             at = fair::next(&at, self.mutant);
             if let Some(broken) = wrong(&at) {

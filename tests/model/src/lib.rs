@@ -7,7 +7,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `world`, `time` | a state, and the one form in which it is stored |
+//! | `world`, `process`, `time` | a state, and the one form in which it is stored |
 //! | `adapter`, `wire` | the real plan: a state becomes its input, its answer becomes a step |
 //! | `operator`, `mirror`, `rows` | a process: what it knows and does |
 //! | `provider`, `actions`, `scenario` | what can happen, and how much of it is tried |
@@ -21,6 +21,7 @@ mod fair;
 mod mirror;
 mod mutant;
 mod operator;
+mod process;
 mod properties;
 mod provider;
 mod rows;

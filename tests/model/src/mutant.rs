@@ -2,7 +2,7 @@
 //! caught by a property, or the properties would not see the guard's absence in the plan either.
 
 use crate::adapter::{self, Decision, Step, View};
-use crate::world::Known;
+use crate::world::{Known, Phase};
 
 /// A guard that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,22 @@ pub enum Mutant {
     RowsNotLookedAt,
     /// A twin is deleted without being named first, and one named stays a candidate.
     NoRemoving,
+    /// The switch does not wait until receivers had time to load the new key.
+    NoPublishDelay,
+    /// Rows are moved before the new key is in the Secret.
+    NoPublishing,
+    /// The former key is left out of the Secret.
+    NoPrevious,
+    /// The former endpoint is retired without waiting for its retries.
+    NoOverlap,
+    /// The former endpoint is deleted without looking what is on it.
+    RetireUnseen,
+    /// `toRemoteId` is the endpoint that is there.
+    ToIsFrom,
+    /// What was handled is not remembered.
+    RequestForgotten,
+    /// A row is deleted on the former endpoint, to be made on the new one.
+    DeleteThenMake,
 }
 
 impl Mutant {
@@ -42,7 +58,58 @@ impl Mutant {
         Self::EveryIntentIsMine,
         Self::RowsNotLookedAt,
         Self::NoRemoving,
+        Self::NoPublishDelay,
+        Self::NoPublishing,
+        Self::NoPrevious,
+        Self::NoOverlap,
+        Self::RetireUnseen,
+        Self::ToIsFrom,
+        Self::RequestForgotten,
+        Self::DeleteThenMake,
     ];
+
+    /// What is left out, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoIntent => "no intent is written before the POST",
+            Self::IdBeforeKey => "the id is written before the key is in the Secret",
+            Self::NoLastCreate => "lastCreate is not kept",
+            Self::NeverOutstanding => "lastCreate never says that a POST may be outstanding",
+            Self::FinalizerAtOnce => "the finalizer goes without waiting for what was sent",
+            Self::OneList => "one list that lacks an endpoint is enough",
+            Self::NoDoubt => "a lost answer counts as a refusal",
+            Self::EveryIntentIsMine => "an intent of a process before this one counts as this one's",
+            Self::RowsNotLookedAt => "rows of a candidate are not looked at",
+            Self::NoRemoving => "a twin is deleted without being named first",
+            Self::NoPublishDelay => "the switch does not wait for publishDelay",
+            Self::NoPublishing => "rows are moved before the new key is in the Secret",
+            Self::NoPrevious => "the former key is left out of the Secret",
+            Self::NoOverlap => "the former endpoint is retired without waiting for its retries",
+            Self::RetireUnseen => "the former endpoint is deleted without looking what is on it",
+            Self::ToIsFrom => "toRemoteId is fromRemoteId",
+            Self::RequestForgotten => "the request that was handled is not remembered",
+            Self::DeleteThenMake => "a row is deleted on the former endpoint and made on the new one",
+        }
+    }
+
+    /// A word in the names of the searches that look for it.
+    pub fn scenarios(self) -> &'static str {
+        match self {
+            Self::FinalizerAtOnce => "deletion at any moment",
+            Self::OneList => "rotation: harm",
+            Self::RowsNotLookedAt => "harm",
+            Self::RetireUnseen => "rotation",
+            Self::NoRemoving => "a twin",
+            Self::NoPublishDelay
+            | Self::NoPublishing
+            | Self::NoPrevious
+            | Self::NoOverlap
+            | Self::ToIsFrom
+            | Self::RequestForgotten
+            | Self::DeleteThenMake => "rotation: crashes",
+            _ => "",
+        }
+    }
 
     /// The plan without the guard.
     pub fn plan(self, view: &View) -> Decision {
@@ -65,6 +132,22 @@ impl Mutant {
                 view.mirror.doubts.clear();
                 view.mind.lost_post = None;
             }
+            Self::NoPublishDelay => {
+                if let Some(rotation) = view.object.status.as_mut().and_then(|status| status.rotation.as_mut()) {
+                    rotation.published = rotation.published.map(|at| at.plus(-adapter::PUBLISH_DELAY));
+                }
+            }
+            // The plan believes that the key is there.
+            Self::NoPrevious => {
+                let rotation = view.object.status.as_ref().and_then(|status| status.rotation.as_ref());
+                if let (Some(secret), Some(rotation)) = (&mut view.secret, rotation)
+                    && rotation.phase.is_some()
+                    && secret.current == rotation.to
+                {
+                    secret.previous = rotation.from;
+                }
+            }
+            Self::NoOverlap => view.object.leaked = true,
             Self::EveryIntentIsMine => view.mind.intent_is_mine = true,
             Self::RowsNotLookedAt => {
                 let empty = |known: &mut Known| {
@@ -97,9 +180,44 @@ impl Mutant {
                     last.outstanding = false;
                 }
             }
-            Self::FinalizerAtOnce if view.object.deleting => {
-                if matches!(decision.step, Step::Rest | Step::ListEndpoints) && view.mirror.listed.is_some() {
-                    decision.step = Step::RemoveFinalizer;
+            Self::FinalizerAtOnce
+                if view.object.deleting
+                    && view.mirror.listed.is_some()
+                    && matches!(decision.step, Step::Rest | Step::ListEndpoints) =>
+            {
+                decision.step = Step::RemoveFinalizer;
+            }
+            Self::NoPublishing => {
+                if let Some(rotation) = &mut decision.status.rotation
+                    && rotation.phase == Some(Phase::Publishing)
+                {
+                    (rotation.phase, rotation.published) = (Some(Phase::Switching), Some(view.now));
+                }
+            }
+            Self::NoPrevious => {
+                if let Step::Publish(secret) = &mut decision.step {
+                    secret.previous = 0;
+                }
+            }
+            Self::RetireUnseen => {
+                let rotation = before.rotation.as_ref().filter(|rotation| rotation.phase == Some(Phase::Retiring));
+                if let (Some(rotation), Step::ListRows(_) | Step::MoveRow { .. }) = (rotation, &decision.step) {
+                    decision.step = Step::Delete(rotation.from);
+                }
+            }
+            Self::ToIsFrom => {
+                if let Some(rotation) = decision.status.rotation.as_mut().filter(|rotation| rotation.to != 0) {
+                    rotation.to = rotation.from;
+                }
+            }
+            Self::RequestForgotten => {
+                if let Some(rotation) = &mut decision.status.rotation {
+                    rotation.handled = Some(0);
+                }
+            }
+            Self::DeleteThenMake => {
+                if let Step::MoveRow { row, from, .. } = decision.step {
+                    decision.step = Step::DeleteRow { row, on: from };
                 }
             }
             Self::NoRemoving => {

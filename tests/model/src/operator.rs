@@ -1,13 +1,14 @@
 //! A process of the operator: one step of the endpoint's plan, executed as `controller/endpoint` does, with whatever fate
 //! its call may have.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::adapter::{self, Decision, Step, View};
 use crate::mutant::Mutant;
 use crate::provider::{Answer, land};
-use crate::rows;
+use crate::rows::{self, RowStep};
 use crate::time::{Timed, normalise};
 use crate::world::{Late, Mind, Object, Proc, Read, Receiver, Secret, World, Write};
 
@@ -24,12 +25,15 @@ pub enum Fate {
     Lacking,
 }
 
-thread_local! {
-    static DECIDED: RefCell<HashMap<(View, Option<Mutant>), Decision>> = RefCell::default();
-}
+const SHARDS: usize = 64;
 
-/// Most decisions remembered: plans are pure, so the same view has the same decision.
-const REMEMBERED: usize = 2_000_000;
+/// What was decided: plans are pure, so the same view has the same decision.
+type Decided = HashMap<(View, Option<Mutant>), Decision>;
+
+static DECIDED: LazyLock<Vec<Mutex<Decided>>> = LazyLock::new(|| (0..SHARDS).map(|_| Mutex::default()).collect());
+
+/// Most decisions remembered in a shard.
+const REMEMBERED: usize = 15_000;
 
 /// What a process sees, if there is an object.
 pub fn view(world: &World, proc: usize) -> Option<View> {
@@ -48,18 +52,20 @@ pub fn view(world: &World, proc: usize) -> Option<View> {
 pub fn decide(world: &World, proc: usize, mutant: Option<Mutant>) -> Option<Decision> {
     let mut view = view(world, proc)?;
     let normal = normalise(&mut view);
-    let mut decision = DECIDED.with_borrow_mut(|decided| {
-        if decided.len() > REMEMBERED {
-            decided.clear();
-        }
-        let key = (view, mutant);
-        if let Some(known) = decided.get(&key) {
-            return known.clone();
-        }
+    let key = (view, mutant);
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let shard = &DECIDED[hasher.finish() as usize % SHARDS];
+    let known = shard.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    let mut decision = known.unwrap_or_else(|| {
         let decision = match mutant {
             None => adapter::plan(&key.0),
             Some(mutant) => mutant.plan(&key.0),
         };
+        let mut decided = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if decided.len() > REMEMBERED {
+            decided.clear();
+        }
         decided.insert(key, decision.clone());
         decision
     });
@@ -101,6 +107,7 @@ pub fn execute(world: &mut World, proc: usize, decision: &Decision, fate: Fate) 
         }
         Step::Delete(id) => delete(world, proc, *id, fate),
         Step::MoveRow { row, from, to } => rows::move_row(world, proc, *row, *from, *to, fate),
+        Step::DeleteRow { row, on } => rows::execute(world, proc, &RowStep::Delete { row: *row, on: *on }, fate),
         Step::Publish(secret) => write_secret(world, proc, fate, Some(secret.clone())),
         Step::ReleaseSecret => {
             let released = world.secret.clone().map(|secret| Secret { owned: false, ..secret });

@@ -1,7 +1,7 @@
 //! The invariants of architecture.md that can be seen in one state, and what it means that a world is at rest.
 
 use crate::actions::is_refused;
-use crate::world::World;
+use crate::world::{Ep, FOREIGN, World};
 
 /// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
 pub const ALL: &[(&str, &str)] = &[
@@ -29,8 +29,9 @@ pub fn wrong(world: &World) -> Option<&'static str> {
     let status = world.object.as_ref().and_then(|object| object.status.as_ref());
     let rotation = status.and_then(|status| status.rotation.as_ref());
     let rotates = rotation.is_some_and(|rotation| rotation.phase.is_some());
-    let ours = world.eps.iter().filter(|ep| ep.mine).count();
-    if ours > 1 + usize::from(rotates) + usize::from(world.excuses) {
+    let ours = world.eps.iter().filter(|ep| ep.mine && !is_lost_to_others(world, ep)).count();
+    // An object that went under `Orphan` may have left both endpoints of a rotation behind.
+    if !world.orphaned && ours > 1 + usize::from(rotates) + usize::from(world.excuses) {
         return Some("more endpoints of ours than lost answers explain");
     }
     if let Some(status) = status {
@@ -50,24 +51,33 @@ pub fn wrong(world: &World) -> Option<&'static str> {
     None
 }
 
+/// An endpoint that nobody had taken up yet when somebody else made a row on it is by rule not ours any more.
+fn is_lost_to_others(world: &World, ep: &Ep) -> bool {
+    let status = world.object.as_ref().and_then(|object| object.status.as_ref());
+    let held = status.map(|status| status.remote).unwrap_or_default();
+    world.harmed && ep.id != held && ep.rows.iter().any(|row| row.pair >= world.setup.pairs)
+}
+
 /// What is wrong with a world that has come to rest.
 pub fn unsettled(world: &World) -> Option<&'static str> {
-    let mut ours = world.eps.iter().filter(|ep| ep.mine);
+    let status = world.object.as_ref().and_then(|object| object.status.as_ref());
+    let lost_to_others = |ep: &Ep| is_lost_to_others(world, ep);
+    let mut ours = world.eps.iter().filter(|ep| ep.mine && !lost_to_others(ep));
     let Some(object) = &world.object else {
-        return ours.next().map(|_| "the object has gone and an endpoint of it has not").filter(|_| !world.orphaned);
+        let left = ours.next().is_some() && !world.orphaned;
+        return left.then_some("the object has gone and an endpoint of it has not");
     };
     if object.deleting {
         return Some("the object does not go");
     }
-    let Some(status) = &object.status else { return Some("no status") };
+    let Some(status) = status else { return Some("no status") };
     if object.suspend {
         return None;
     }
-    let taken = world.eps.iter().any(|ep| !ep.mine && ep.url == object.url);
-    if taken && status.remote == 0 {
+    let taken = world.eps.iter().any(|ep| (!ep.mine || lost_to_others(ep)) && ep.url == object.url);
+    if taken && ours.clone().next().is_none() {
         // A person has to decide, and is told.
-        let told = status.stalled && ours.next().is_none();
-        return if told { None } else { Some("a stranger has the URL, and nobody is told") };
+        return (!status.stalled).then_some("a stranger has the URL, and nobody is told");
     }
     let (Some(ep), None) = (ours.next(), ours.next()) else { return Some("not exactly one endpoint of ours") };
     if ep.id != status.remote {
@@ -78,6 +88,9 @@ pub fn unsettled(world: &World) -> Option<&'static str> {
     }
     if (0..world.setup.pairs).any(|pair| ep.rows.iter().filter(|row| row.pair == pair).count() != 1) {
         return Some("a declared pair is not subscribed exactly once");
+    }
+    if world.setup.foreign_row && !world.harmed && !ep.rows.iter().any(|row| row.pair == FOREIGN) {
+        return Some("somebody else's subscription was not moved along");
     }
     match &world.secret {
         Some(secret) if secret.current == ep.id && secret.previous == 0 => {}

@@ -21,9 +21,11 @@ pub fn land(world: &mut World, write: &Write) -> Answer {
     let asked = matches!(write, Write::Patch { active: Some(false), .. });
     // Whether it knows that the destination is off is asked where it plans to move.
     let off = matches!(write, Write::MoveRow { to, .. } if world.ep(*to).is_some_and(|to| !to.active));
+    // A twin is deleted because of the row that stays, which somebody may have deleted a moment ago.
+    let twin = matches!(write, Write::DeleteRow { .. });
     if declared
         && !asked
-        && !(off && world.harmed)
+        && !((off || twin) && world.harmed)
         && coverage(world).iter().zip(covered).any(|(after, before)| before && !after)
     {
         world.breaks("a write of ours took the last subscription of a declared pair");

@@ -4,7 +4,7 @@ use crate::actions::edited;
 use crate::fair;
 use crate::operator::put_object;
 use crate::time::Time;
-use crate::world::{Budget, Object, Proc, Receiver, Setup, World};
+use crate::world::{Budget, Ep, FOREIGN, Object, Proc, Receiver, Row, Setup, World};
 
 /// What somebody may do behind the operator's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Harm {
 /// What a user may do to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
+    /// Nothing is.
+    None,
     /// It is deleted.
     Delete,
     /// Its deletionPolicy becomes Orphan.
@@ -64,6 +66,27 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The bounds in words.
+    pub fn bounds(&self) -> String {
+        let Budget { faults, crashes, lost, kube, takeovers, slow, harm, edits, deliveries } = self.budget;
+        let kinds = [
+            (crashes, "crashes"),
+            (lost, "answers of the provider lost"),
+            (kube, "of the API server"),
+            (takeovers, "changes of leader"),
+            (harm, "times harm"),
+        ];
+        let kinds = kinds.iter().filter(|(most, _)| *most > 0 && faults > 0);
+        let kinds: Vec<String> = kinds.map(|(most, what)| format!("{} {what}", most.min(&faults))).collect();
+        let mut parts = vec![format!("{} declared pairs", self.setup.pairs)];
+        if faults > 0 {
+            parts.push(format!("{faults} faults in all, of them at most {}", kinds.join(", ")));
+        }
+        let others = [(edits, "edits"), (slow, "times slow"), (deliveries, "delivery followed")];
+        parts.extend(others.iter().filter(|(most, _)| *most > 0).map(|(most, what)| format!("{most} {what}")));
+        parts.join("; ")
+    }
+
     /// The state in which it begins.
     pub fn start(&self) -> World {
         let mut world = nobody_has_looked(self.setup);
@@ -73,12 +96,32 @@ impl Scenario {
                 before.push(world.clone());
                 world = fair::next(&world, None);
             }
+            prepare(&mut world);
             if let Some(edited) = edited(&world, edit) {
                 put_object(&mut world, edited, None);
             }
         }
         world.left = self.budget;
         world
+    }
+}
+
+/// What a search begins with besides.
+fn prepare(world: &mut World) {
+    if world.setup.foreign_row {
+        let row = Row { id: world.next_row, pair: FOREIGN };
+        world.next_row += 1;
+        world.eps.iter_mut().for_each(|ep| ep.rows.push(row));
+    }
+    if world.setup.twin {
+        let (id, made) = (world.next_id, world.now);
+        world.next_id += 1;
+        world.excuses += 1;
+        world.eps.push(Ep { id, url: 1, active: true, made, mine: true, rows: Vec::new() });
+        let statuses = world.object.iter_mut().filter_map(|object| object.status.as_mut());
+        for last in statuses.filter_map(|status| status.last.as_mut()) {
+            (last.since, last.until, last.outstanding) = (made, Some(made), true);
+        }
     }
 }
 
@@ -110,6 +153,7 @@ fn nobody_has_looked(setup: Setup) -> World {
         delivery: None,
         left: Budget::default(),
         harmed: false,
+        lacked: false,
         orphaned: false,
         excuses: 0,
         published: 0,
@@ -133,8 +177,8 @@ pub fn all(large: bool) -> Vec<Scenario> {
     let more = u8::from(large);
     let none = Budget::default();
     let faults = Budget { faults: 1, crashes: 1 + more, lost: 1 + more, kube: 1, takeovers: 1, ..none };
-    let early = Setup { pairs: 1, late_receiver: false };
-    let late = Setup { pairs: 1, late_receiver: true };
+    let early = Setup { pairs: 1, ..Setup::default() };
+    let late = Setup { late_receiver: true, ..early };
     let scenario = |name, setup, begins, budget, harms: &[Harm], edits: &[Edit]| Scenario {
         name,
         setup,
@@ -149,7 +193,7 @@ pub fn all(large: bool) -> Vec<Scenario> {
             "create: crashes, lost answers, a change of leader",
             early,
             None,
-            Budget { faults: 1 + more, slow: 1, ..faults },
+            Budget { faults: 1 + more, slow: more, ..faults },
             &[],
             &[],
         ),
@@ -157,7 +201,7 @@ pub fn all(large: bool) -> Vec<Scenario> {
             "create, then deletion at any moment",
             early,
             None,
-            Budget { faults: 1 + more, slow: 1, edits: 1, ..faults },
+            Budget { faults: 1 + more, slow: more, edits: 1, ..faults },
             &[],
             &[Edit::Delete],
         ),
@@ -165,7 +209,7 @@ pub fn all(large: bool) -> Vec<Scenario> {
             "create: edits of URL and switch, deletion, Orphan",
             early,
             None,
-            Budget { edits: 2, ..faults },
+            Budget { edits: 1 + more, ..faults },
             &[],
             &[Edit::Url, Edit::Switch, Edit::Delete, Edit::Orphan],
         ),
@@ -200,6 +244,22 @@ pub fn all(large: bool) -> Vec<Scenario> {
             Budget { faults: more, edits: 1 + more, ..faults },
             &[],
             &[Edit::Rotate, Edit::Leak, Edit::Url, Edit::Switch, Edit::Suspend, Edit::Delete, Edit::Orphan],
+        ),
+        scenario(
+            "rotation of two pairs and somebody else's row: crashes, lost answers, a change of leader",
+            Setup { pairs: 2, foreign_row: true, ..late },
+            rotate,
+            Budget { faults: 1 + more, ..faults },
+            &[],
+            &[],
+        ),
+        scenario(
+            "a twin that a lost answer left: lost answers, harm",
+            Setup { twin: true, background_lists: true, ..early },
+            Some(Edit::None),
+            Budget { faults: 2 + more, lost: 1 + more, harm: 1, slow: 1, ..none },
+            &[Harm::DeleteEndpoint, Harm::ListLacks],
+            &[],
         ),
         scenario(
             "rotation of a leaked key: crashes, lost answers, a change of leader",

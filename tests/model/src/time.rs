@@ -82,3 +82,15 @@ pub fn normalise(thing: &mut dyn Timed) -> Normal {
     });
     Normal(map)
 }
+
+/// Says which fields of a type have times in them.
+macro_rules! timed {
+    ($type:ty: $($field:ident),+) => {
+        impl $crate::time::Timed for $type {
+            fn times(&mut self, see: &mut dyn FnMut(&mut $crate::time::Time)) {
+                $(self.$field.times(see);)+
+            }
+        }
+    };
+}
+pub(crate) use timed;

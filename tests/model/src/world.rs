@@ -3,7 +3,8 @@
 //! Everything is small and plain, so that a state can be copied, compared and hashed. What the plans decide is decided by
 //! the operator's own code, see [`crate::adapter`].
 
-use crate::time::{FAR, Time, Timed};
+pub use crate::process::{Doubt, Gone, Known, Mind, Mirror, Proc, Read, Seq};
+use crate::time::{FAR, Time, Timed, timed};
 
 /// A remote endpoint; ids count up, and 0 is none. The key of an endpoint has its number.
 pub type Id = u8;
@@ -143,93 +144,6 @@ pub struct Secret {
     pub owned: bool,
 }
 
-/// A moment of a process's own clock; only the order matters.
-pub type Seq = u8;
-
-/// An endpoint as a process knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Known {
-    pub id: Id,
-    pub url: Url,
-    pub active: bool,
-    pub made: Time,
-    /// Whether this process saw the 201.
-    pub created: bool,
-    /// Start of the last good list of its rows.
-    pub listed: Option<Seq>,
-    /// Our last write to its rows, or since when they are in doubt.
-    pub written: Seq,
-    /// Whether nothing has called the rows into question since they were listed.
-    pub fresh: bool,
-    /// A write to its rows whose answer was lost: no list before this moment settles it.
-    pub doubt: Option<Time>,
-    pub rows: Vec<Row>,
-}
-
-/// Good lists in a row that lack an id; more than two count as two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Gone {
-    pub id: Id,
-    pub first: Time,
-    pub last: Time,
-    pub lists: u8,
-}
-
-/// A POST whose answer was lost: not again before a list that started at `look` or later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Doubt {
-    pub url: Url,
-    pub look: Time,
-}
-
-/// What a process knows of the provider: `provider::mirror` with lists that take no time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mirror {
-    pub clock: Seq,
-    /// Start of the last good endpoint list.
-    pub listed: Option<(Seq, Time)>,
-    pub known: Vec<Known>,
-    pub gone: Vec<Gone>,
-    pub doubts: Vec<Doubt>,
-}
-
-/// What a process remembers besides: `EndpointMind`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mind {
-    pub intent_is_mine: bool,
-    pub intent: Option<Seq>,
-    pub made: Id,
-    pub lost_post: Option<Time>,
-    pub reactivated: Option<Time>,
-    pub deleted: Vec<(Id, Seq)>,
-    pub generation: u8,
-    pub looked_before_retiring: bool,
-}
-
-/// What a process last read of something, and whether that is old.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Read<T> {
-    /// What the API server has.
-    Fresh,
-    /// This, which is not what the API server has any more.
-    Old(T),
-}
-
-/// An operator process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Proc {
-    pub started: Time,
-    /// Since when another process leads.
-    pub deposed: Option<Time>,
-    /// Deposed between the fence and the write that it had planned: that one it can still send, and no other
-    /// (rules.md *Leader*).
-    pub armed: bool,
-    pub object: Read<Object>,
-    pub secret: Read<Option<Secret>>,
-    pub mind: Mind,
-    pub mirror: Mirror,
-}
-
 /// What the receiver has loaded of the Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Receiver {
@@ -268,6 +182,12 @@ pub struct Budget {
 pub struct Setup {
     /// How many pairs are declared.
     pub pairs: Pair,
+    /// Whether somebody else has a row on our endpoint when a rotation begins.
+    pub foreign_row: bool,
+    /// Whether a create whose answer was lost has left an empty endpoint beside the one that is held.
+    pub twin: bool,
+    /// Whether a process lists also while it has something to do; else only when it rests.
+    pub background_lists: bool,
     /// Whether the receiver loads the Secret late; else it has every change at once.
     pub late_receiver: bool,
 }
@@ -289,6 +209,8 @@ pub struct World {
     pub left: Budget,
     /// Somebody has done harm at the provider or to the Secret.
     pub harmed: bool,
+    /// A list has left out what was there.
+    pub lacked: bool,
     /// The object went under `deletionPolicy: Orphan`.
     pub orphaned: bool,
     /// Lost answers, crashes and changes of leader so far: each may have left one endpoint too many.
@@ -299,29 +221,14 @@ pub struct World {
     pub broken: Option<&'static str>,
 }
 
-macro_rules! timed {
-    ($type:ty: $($field:ident),+) => {
-        impl Timed for $type {
-            fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
-                $(self.$field.times(see);)+
-            }
-        }
-    };
-}
-
 timed!(Ep: made);
 timed!(Late: sent);
 timed!(Intent: since, until);
 timed!(Rotation: published, switched);
 timed!(Said: since);
 timed!(Object: status);
-timed!(Known: made, doubt);
-timed!(Gone: first, last);
-timed!(Doubt: look);
-timed!(Mind: lost_post, reactivated);
 timed!(Receiver: stale);
 timed!(Delivery: since);
-timed!(Proc: started, deposed, object, secret, mind, mirror);
 timed!(World: now, eps, late, object, secret, procs, receiver, delivery);
 
 impl Timed for Status {
@@ -336,64 +243,8 @@ impl Timed for Status {
     }
 }
 
-impl Timed for Mirror {
-    fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
-        if let Some((_, at)) = &mut self.listed {
-            see(at);
-        }
-        self.known.times(see);
-        self.gone.times(see);
-        self.doubts.times(see);
-    }
-}
-
 impl Timed for Secret {
     fn times(&mut self, _: &mut dyn FnMut(&mut Time)) {}
-}
-
-impl<T: Timed> Timed for Read<T> {
-    fn times(&mut self, see: &mut dyn FnMut(&mut Time)) {
-        if let Self::Old(old) = self {
-            old.times(see);
-        }
-    }
-}
-
-impl Proc {
-    /// A process that has just started and knows nothing.
-    pub fn new(started: Time) -> Self {
-        Self {
-            started,
-            deposed: None,
-            armed: false,
-            object: Read::Fresh,
-            secret: Read::Fresh,
-            mind: Mind::default(),
-            mirror: Mirror::default(),
-        }
-    }
-
-    /// Numbers the moments of its clock anew, from 1.
-    fn rank(&mut self) {
-        let mut all: Vec<Seq> = Vec::with_capacity(8);
-        self.moments(&mut |seq| all.push(*seq));
-        all.sort_unstable();
-        all.dedup();
-        self.moments(&mut |seq| *seq = all.binary_search(seq).map_or(0, |place| place as Seq + 1));
-        self.mirror.clock = all.len() as Seq + 1;
-    }
-
-    fn moments(&mut self, see: &mut dyn FnMut(&mut Seq)) {
-        if let Some((seq, _)) = &mut self.mirror.listed {
-            see(seq);
-        }
-        for known in &mut self.mirror.known {
-            known.listed.iter_mut().for_each(&mut *see);
-            see(&mut known.written);
-        }
-        self.mind.intent.iter_mut().for_each(&mut *see);
-        self.mind.deleted.iter_mut().for_each(|(_, seq)| see(seq));
-    }
 }
 
 impl World {
