@@ -37,7 +37,8 @@ fn held<'a>(input: &'a EndpointInput<'a>, draft: Draft<'a>, id: &RemoteId) -> Co
     let mut draft = twins(input, draft, id)?;
     let patch = difference(input, endpoint);
     let refused = due::duplicate_refused(&draft.status);
-    let lost = key_is_lost(input, endpoint) && (!refused || patch.target_url.is_some());
+    let believed = due::duplicate_believed(input, &draft.status);
+    let lost = key_is_lost(input, endpoint) && (!believed || patch.target_url.is_some());
     let cause = due::cause(input, &draft.status).or(lost.then_some(Cause::KeyLost));
     // The way out of a refused URL: one edit of URL and request, whereupon the present endpoint keeps its URL.
     let beside = refused && patch.target_url.is_some() && matches!(cause, Some(Cause::Requested | Cause::KeyLost));

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::api::endpoint::SigningSecretStatus;
 use crate::api::rotation::{RotationPhase, RotationSpec, RotationStatus};
 use crate::api::{ConditionType, DurationText, Reason, WebhookEndpoint, WebhookEndpointStatus};
-use crate::plan::condition::{Is, Verdict, kept};
+use crate::plan::condition::{Is, Verdict, find, kept};
 use crate::plan::endpoint::{EndpointInput, LeavingRow, SecretView, Stuck};
 use crate::plan::frozen::freeze;
 use crate::provider::model::{RemoteEndpoint, RemoteId, canonical_url};
@@ -93,14 +93,24 @@ pub fn cause(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Optio
     }
     let known = status.signing_secret.as_ref();
     let due = known.and_then(|known| known.last_rotation_time.as_ref()).and_then(|last| next(input.object, last.0));
-    (due.is_some_and(|due| due <= input.now) && !duplicate_refused(status)).then_some(Cause::Due)
+    (due.is_some_and(|due| due <= input.now) && !duplicate_believed(input, status)).then_some(Cause::Due)
 }
 
-/// Whether the provider refused the second endpoint of the last rotation. The interval does not try again by itself: a
+/// Whether the provider refused the second endpoint of the last rotation. It is hardly tried again by itself: a
 /// person has to give the endpoint another URL.
 pub fn duplicate_refused(status: &WebhookEndpointStatus) -> bool {
     kept(&status.conditions, ConditionType::RotationOverdue)
         .is_some_and(|overdue| overdue.is == Is::True && overdue.reason == Reason::DuplicateUrlRefused)
+}
+
+/// Whether that refusal is still believed (rules.md *Outcomes*: for 6 h): a single one may have been an accident.
+pub fn duplicate_believed(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> bool {
+    duplicate_refused(status) && believed_until(input, status).is_none_or(|until| input.now < until)
+}
+
+fn believed_until(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Option<Timestamp> {
+    let said = find(&status.conditions, ConditionType::RotationOverdue)?;
+    after(said.last_transition_time.0, input.timing.rejected)
 }
 
 /// `RotationOverdue`, where it has to be said.
@@ -121,11 +131,12 @@ pub fn overdue(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: b
 /// When the verdict of [`overdue`], or the phase, may be another one without anything else having changed.
 pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Option<Duration> {
     let pauses = pauses(&input.object.spec.signing_secret.rotation);
-    let moments: [Option<Timestamp>; 2] = match running(status) {
-        Some((rotation, phase)) => [late_at(rotation, phase, pauses), phase_ends(rotation, phase, pauses)],
+    let moments: [Option<Timestamp>; 3] = match running(status) {
+        Some((rotation, phase)) => [late_at(rotation, phase, pauses), phase_ends(rotation, phase, pauses), None],
         None => {
             let next = status.signing_secret.as_ref().and_then(|known| known.next_rotation_time.as_ref());
-            [next.map(|next| next.0), next.and_then(|next| after(next.0, MARGIN))]
+            let believed = duplicate_refused(status).then(|| believed_until(input, status)).flatten();
+            [next.map(|next| next.0), next.and_then(|next| after(next.0, MARGIN)), believed]
         }
     };
     let ahead = moments.into_iter().flatten().filter_map(|moment| Duration::try_from(moment - input.now).ok());

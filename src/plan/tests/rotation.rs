@@ -368,3 +368,18 @@ fn a_refusal_that_is_not_about_the_url_is_tried_again() {
     walk.until(Some(Draining));
     assert_eq!(walk.said("RotationOverdue"), "absent");
 }
+
+#[test]
+fn one_refusal_is_not_for_ever() {
+    let mut walk = Walk::new(json!({}));
+    (walk.hides_keys, walk.post_refused) = (true, Some(409));
+    walk.endpoint.secret = SecretView::Missing;
+    let wait = walk.run().unwrap();
+    assert_eq!((walk.phase(), walk.said("Stalled")), (None, "True/KeyLost".into()));
+    walk.post_refused = None;
+    walk.endpoint.now += i64::try_from(wait.as_secs()).unwrap();
+    walk.endpoint.memory.second_refused = None;
+    assert_eq!(wait.as_secs(), 6 * 3600);
+    walk.run();
+    assert_eq!((walk.phase(), walk.keys(), walk.said("Ready")), (None, some("8", None), "True/InSync".into()));
+}
