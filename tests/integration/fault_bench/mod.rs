@@ -11,4 +11,5 @@ mod report;
 mod rig;
 mod scenario;
 mod signatures;
+mod tally;
 mod troubles;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::bench::Run;
 use super::scenario::Scenario;
-use super::troubles;
+use super::{tally, troubles};
 
 /// What stands before the figures.
 const INTRODUCTION: &str = include_str!("introduction.md");
 /// What stands after them.
 const LIMITS: &str = include_str!("limits.md");
+
+/// The page of the model, of which one line is repeated.
+const MODEL: &str = include_str!("../../../docs/model.md");
 
 /// Something that was done to real processes or to the shared servers, and what came of it.
 pub struct Ordeal {
@@ -67,6 +70,10 @@ pub fn page(runs: &[Run], ordeals: &[Ordeal], took: Duration, at_a_time: usize) 
     ));
     page.push_str("\n## Faults and scenarios\n\nEach number counts plans in which the fault struck. Nothing broke unless a cell says so.\n\n");
     page.push_str(&table(&cells));
+    page.push_str(&tally::section());
+    page.push_str("\n## Every order of events\n\n");
+    let found = MODEL.lines().find(|line| line.contains(" states, ")).unwrap_or("not searched yet");
+    page.push_str(&format!("The plan of an endpoint, searched exhaustively ([model.md](model.md)): {found}\n"));
     page.push_str("\n## Real processes and shared servers\n\n| what | outcome | time |\n|---|---|---|\n");
     for ordeal in ordeals {
         let outcome = if ordeal.broken.is_empty() { "nothing broke".to_owned() } else { ordeal.broken.join("; ") };

@@ -16,6 +16,7 @@ use super::injector::Injector;
 use super::oracles;
 use super::plan::{Plan, Target};
 use super::scenario::{Scenario, character};
+use super::tally;
 use super::troubles::Moment;
 use crate::support::{Deliveries, HILLTOP, Mood, SUNSHINE, World, events, repeats, torn};
 
@@ -151,7 +152,8 @@ impl Rig {
         self.rest().await?;
         let twins = self.losses() > 0;
         let Some(deliveries) = self.deliveries.take() else { return Ok(()) };
-        let mut broken = deliveries.end(twins).await.1;
+        let (account, mut broken) = deliveries.end(twins).await;
+        tally::add(&account);
         broken.extend(torn(&deliveries.contents()));
         if broken.is_empty() { Ok(()) } else { Err(format!("O6: {}", broken.join("; "))) }
     }
