@@ -268,6 +268,10 @@ impl Pass<'_> {
     }
 
     async fn list_rows(&self, realm: &Arc<Realm>, id: &RemoteId) -> Result<(), PassError> {
+        // Rows are moved by the names of their practices.
+        if realm.read(|mirror| mirror.practice_list().is_none()) {
+            realm.refresh_practices(None).await?;
+        }
         let former = self.object.status.as_ref().and_then(Pair::of).map(|pair| pair.from);
         match realm.refresh_rows(id, Some(realm.read(Mirror::now))).await {
             Ok(()) if former.as_ref() == Some(id) => self.memory.plan().plan.looked_before_retiring = true,

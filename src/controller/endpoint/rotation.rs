@@ -29,8 +29,9 @@ const NOT_FOUND: u32 = 3;
 /// Rows on the former endpoint, a batch of those that can be moved and of those that cannot; `None` while no good list
 /// shows them.
 pub(super) fn leaving(mirror: &Mirror, pair: &Pair, stuck: &HashMap<RemoteId, Stuck>) -> Option<Leaving> {
-    // After a 404 or a lost answer only a new list says what is still there.
-    if !mirror.row_list_is_fresh(&pair.from) {
+    // After a 404 or a lost answer only a new list says what is still there. And a PATCH that names no practice, because
+    // none is known yet, would be refused: that is no reason to make the row anew.
+    if !mirror.row_list_is_fresh(&pair.from) || mirror.practice_list().is_none() {
         return None;
     }
     let to = pair.to.as_ref()?;
