@@ -285,3 +285,33 @@ fn only_an_empty_endpoint_of_the_present_intent_that_cannot_be_deleted_stops_the
     endpoint.remote.same_url.clear();
     assert_eq!(endpoint.says(), "False/KeyUnreadable", "of one with another URL nobody knows");
 }
+
+/// rules.md *Create*: a POST of a dead process may still land, and the status remembers one create that ended.
+#[test]
+fn two_creates_with_different_urls_that_may_both_be_lost_wait_for_the_end_of_the_first() {
+    let mut endpoint = Endpoint::intending();
+    endpoint.memory.lost_post = Some(at(NOW));
+    endpoint.status(json!({"lastCreate": {
+        "since": "1970-01-12T13:46:00Z", "until": "1970-01-12T13:46:40Z", "targetUrl": "https://h.example.com/before",
+        "seenRemoteIds": [], "outstanding": true,
+    }}));
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.again.map(|wait| wait.as_secs())), (EndpointStep::Rest, Some(120 + 15)));
+    endpoint.now = NOW + 135;
+    endpoint.remote.listed_at = Some(at(NOW + 134));
+    assert_eq!(endpoint.step(), EndpointStep::ListEndpoints, "that list may have been too early");
+    endpoint.remote.listed_at = Some(at(NOW + 135));
+    assert!(matches!(endpoint.step(), EndpointStep::Create(_)));
+}
+
+#[test]
+fn an_intent_of_another_process_is_replaced_by_one_that_is_told_apart() {
+    for (since, wanted) in [("1970-01-12T13:46:40Z", NOW + 1), ("1970-01-12T13:45:00Z", NOW)] {
+        let mut endpoint = Endpoint::intending();
+        endpoint.status(json!({"pendingCreate": {"since": since, "targetUrl": URL, "seenRemoteIds": []}}));
+        endpoint.memory.intent_is_mine = false;
+        let plan = endpoint.plan();
+        assert_eq!(plan.step, EndpointStep::Acknowledge);
+        assert_eq!(plan.status.pending_create.unwrap().since.0, at(wanted), "{since}");
+    }
+}

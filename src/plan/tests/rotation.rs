@@ -289,6 +289,7 @@ fn a_lost_key_is_replaced_at_once() {
     walk.run();
     assert_eq!((walk.phase(), walk.keys(), walk.remotes.len()), (None, some("8", None), 1));
     assert_eq!(said(&walk.written[0].conditions, "SecretPublished"), "False/KeyLost");
+    assert_eq!(said(&walk.written[0].conditions, "Reconciling"), "True/KeyLost", "no person is needed");
     assert_eq!((walk.said("Ready"), walk.said("SecretPublished")), ("True/InSync".into(), "True/Published".into()));
 }
 
