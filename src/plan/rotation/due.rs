@@ -128,11 +128,11 @@ pub fn overdue(input: &EndpointInput<'_>, status: &WebhookEndpointStatus, off: b
     Some(Verdict::new(ConditionType::RotationOverdue, Is::True, reason, message))
 }
 
-/// When the verdict of [`overdue`], or the phase, may be another one without anything else having changed.
+/// When the verdict of [`overdue`] may be another one without anything else having changed.
 pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Option<Duration> {
     let pauses = pauses(&input.object.spec.signing_secret.rotation);
     let moments: [Option<Timestamp>; 3] = match running(status) {
-        Some((rotation, phase)) => [late_at(rotation, phase, pauses), phase_ends(rotation, phase, pauses), None],
+        Some((rotation, phase)) => [late_at(rotation, phase, pauses), None, None],
         None => {
             let next = status.signing_secret.as_ref().and_then(|known| known.next_rotation_time.as_ref());
             let believed = duplicate_refused(status).then(|| believed_until(input, status)).flatten();
@@ -146,14 +146,6 @@ pub fn look_again(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> 
 fn running(status: &WebhookEndpointStatus) -> Option<(&RotationStatus, RotationPhase)> {
     let rotation = status.rotation.as_ref()?;
     Some((rotation, rotation.phase?))
-}
-
-fn phase_ends(rotation: &RotationStatus, phase: RotationPhase, pauses: Pauses) -> Option<Timestamp> {
-    match phase {
-        RotationPhase::Publishing => after(rotation.published_at.as_ref()?.0, pauses.publish_delay),
-        RotationPhase::Draining => after(rotation.switched_at.as_ref()?.0, pauses.overlap),
-        RotationPhase::Preparing | RotationPhase::Switching | RotationPhase::Retiring => None,
-    }
 }
 
 /// When a phase has lasted too long. Draining lasts as long as it is told to.

@@ -93,3 +93,17 @@ fn without_the_former_one_suspend_says_that_events_are_missing() {
         assert_eq!((walk.phase(), walk.said("Ready")), (Some(phase), "True/InSync".into()), "nothing was on it");
     }
 }
+
+#[test]
+fn a_new_endpoint_without_a_key_that_the_provider_keeps_is_named() {
+    let mut walk = Walk::new(json!({}));
+    walk.edit(&json!({"requestId": "one"}));
+    walk.until(Some(Preparing));
+    walk.endpoint.status(json!({"removing": ["8"]}));
+    walk.remotes.push(remote("8"));
+    let refusal = crate::plan::Refusal { status: 403, at: at(walk.endpoint.now) };
+    walk.endpoint.memory.delete_refused.insert(id("8"), refusal);
+    walk.run();
+    assert_eq!(walk.said("RotationOverdue"), "True/RemoteNotDeleted", "not one more beside it");
+    assert_eq!((walk.said("Ready"), walk.remotes.len()), ("True/InSync".into(), 2));
+}
