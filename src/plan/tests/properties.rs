@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::fixtures::*;
 use super::pairs::any_spec;
 use super::realm::*;
+use crate::api::WebhookEndpointStatus;
 use crate::api::WebhookSubscriptionSpec;
 use crate::api::endpoint::Reactivation;
 use crate::plan::contention::Corrections;
@@ -256,7 +257,11 @@ proptest! {
             match plan.step {
                 EndpointStep::Acknowledge => {
                     prop_assert!(!unchanged, "an acknowledgement that says nothing new");
-                    endpoint.object.status = Some(plan.status);
+                    let before = endpoint.object.status.replace(plan.status);
+                    // From its acknowledgement on an intent is this process's own.
+                    let intent = |status: &WebhookEndpointStatus| status.pending_create.clone();
+                    endpoint.memory.intent_is_mine |=
+                        before.as_ref().and_then(intent) != endpoint.object.status.as_ref().and_then(intent);
                     endpoint.look_again();
                     endpoint.now += 7;
                 }
