@@ -98,10 +98,12 @@ pub(in crate::plan) fn correct_other<'a>(
     let spec = &input.object.spec;
     let moved = canonical_url(&endpoint.target_url) != canonical_url(&spec.target_url);
     // rules.md *Switched off remotely*: the former one that the provider has switched off is left so; its rows have moved.
-    // The new one has delivered nothing yet, so that whoever switched it off was no provider in need.
-    let former = draft.status.rotation.as_ref().and_then(|rotation| rotation.from_remote_id.as_deref());
+    // Before the switch the new one has delivered nothing, so that whoever switched it off was no provider in need.
+    let rotation = draft.status.rotation.as_ref();
+    let former = rotation.and_then(|rotation| rotation.from_remote_id.as_deref()) == Some(endpoint.id.as_str());
+    let switching = rotation.is_some_and(|rotation| rotation.phase == Some(RotationPhase::Switching));
     let edited = input.object.metadata.generation != Some(draft.status.observed_generation);
-    let left_off = spec.active && former == Some(endpoint.id.as_str()) && !edited;
+    let left_off = spec.active && (former || switching) && !edited;
     let patch = EndpointPatch {
         target_url: (moved && !keeps_url).then(|| spec.target_url.clone()),
         active: (spec.active != endpoint.active && !left_off).then_some(spec.active),

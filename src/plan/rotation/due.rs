@@ -100,7 +100,7 @@ pub fn cause(input: &EndpointInput<'_>, status: &WebhookEndpointStatus) -> Optio
 /// person has to give the endpoint another URL.
 pub fn duplicate_refused(status: &WebhookEndpointStatus) -> bool {
     kept(&status.conditions, ConditionType::RotationOverdue)
-        .is_some_and(|overdue| overdue.is == Is::True && overdue.reason == Reason::DuplicateUrlRefused)
+        .is_some_and(|overdue| overdue.reason == Reason::DuplicateUrlRefused)
 }
 
 /// Whether that refusal is still believed (rules.md *Outcomes*: for 6 h): a single one may have been an accident.

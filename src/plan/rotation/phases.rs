@@ -119,6 +119,7 @@ fn publish_both<'a>(
             rotation.to_remote_id = None;
             return Break(state.acknowledge(draft));
         }
+        Keys::Lost => return Break(state.rest(draft, None)),
         // publishDelay counts from the last write: the wait begins anew before that write is made.
         Keys::Write(_) if published_at.is_some() => {
             rotation(&mut draft).published_at = None;
@@ -128,7 +129,7 @@ fn publish_both<'a>(
             return Break(state.acknowledge(draft));
         }
         Keys::Write(publish) => return Break(draft.step(EndpointStep::PublishSecret(publish))),
-        Keys::AsWanted | Keys::Lost => {}
+        Keys::AsWanted => {}
     }
     if let Some(published_at) = published_at {
         return Continue((draft, state, published_at));

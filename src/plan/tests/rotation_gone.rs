@@ -107,3 +107,52 @@ fn a_new_endpoint_without_a_key_that_the_provider_keeps_is_named() {
     assert_eq!(walk.said("RotationOverdue"), "True/RemoteNotDeleted", "not one more beside it");
     assert_eq!((walk.said("Ready"), walk.remotes.len()), ("True/InSync".into(), 2));
 }
+
+#[test]
+fn nothing_that_delivers_is_moved_onto_an_endpoint_that_is_off() {
+    for phase in [Switching, Draining] {
+        let mut walk = Walk::at_phase(phase);
+        walk.run();
+        walk.until(Some(Draining));
+        walk.rows[0].endpoint = id("7");
+        if phase == Switching {
+            walk = Walk::at_phase(phase);
+        }
+        walk.remotes[1].active = false;
+        walk.run();
+        assert!(walk.rows.iter().any(|row| row.endpoint == id("7")), "{phase:?}: it still delivers there");
+        assert_eq!(walk.said("Active"), "False/SwitchedOffRemotely", "{phase:?}");
+        walk.remotes[1].active = true;
+        walk.run();
+        assert!(walk.rows.iter().all(|row| row.endpoint == id("8")), "{phase:?}: once it is on again");
+    }
+}
+
+#[test]
+fn under_suspend_the_wait_for_receivers_begins_anew_with_the_secret() {
+    let mut walk = Walk::at_phase(Publishing);
+    walk.run();
+    walk.endpoint.now += 80;
+    walk.endpoint.spec(json!({"suspend": true}));
+    let rows = std::mem::take(&mut walk.rows);
+    walk.endpoint.secret = crate::plan::endpoint::SecretView::Missing;
+    walk.run();
+    walk.rows = rows;
+    walk.endpoint.spec(json!({"suspend": false}));
+    let wait = walk.run();
+    assert_eq!((walk.phase(), wait.map(|wait| wait.as_secs())), (Some(Publishing), Some(90)));
+}
+
+#[test]
+fn under_suspend_a_new_key_that_nobody_knows_is_not_given_up() {
+    let mut walk = Walk::new(json!({}));
+    walk.hides_keys = true;
+    walk.edit(&json!({"requestId": "one"}));
+    walk.until(Some(Publishing));
+    walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
+    walk.endpoint.spec(json!({"suspend": true}));
+    walk.run();
+    let status = walk.endpoint.object.status.clone().unwrap();
+    assert_eq!((walk.phase(), status.removing.len()), (Some(Publishing), 0));
+    assert_eq!(status.rotation.unwrap().published_at, None, "it was not published");
+}

@@ -234,7 +234,9 @@ fn on_the_way_back_a_hidden_key_stays_what_it_was() {
         walk.endpoint.memory = crate::plan::endpoint::EndpointMemory::default();
         walk.written.clear();
         delete(&mut walk, "8");
+        walk.until(Some(Preparing));
         walk.until(Some(Publishing));
+        assert_eq!(walk.keys(), (Some("7".into()), None), "{phase:?}: the Secret of Preparing");
         let lost = walk.written.iter().any(|status| said(&status.conditions, "SecretPublished") == "False/KeyLost");
         assert!(!lost, "{phase:?}: the former key is in the Secret");
         walk.until(Some(Draining));
