@@ -2,7 +2,7 @@
 //!
 //! `plan::endpoint::plan` is pure, so it can be run against a small world in every order of events: a provider whose
 //! answers get lost or come late, an API server that refuses old versions, processes that end at any step or go on for a
-//! moment although another leads, people who interfere, a receiver that loads the Secret late. [`check`] searches all of it
+//! moment although another leads, people who interfere, a receiver that loads the Secret late. `checker` searches all of it
 //! up to stated bounds and says which state breaks an invariant, with the shortest way to it.
 //!
 //! | file | subject |

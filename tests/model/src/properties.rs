@@ -3,7 +3,7 @@
 use crate::actions::is_refused;
 use crate::world::{Ep, FOREIGN, World};
 
-/// What every search checks, in words for the report. Those of a single write are in [`crate::provider`].
+/// What every search checks, in words for the report. Those of a single write are in `provider`.
 pub const ALL: &[(&str, &str)] = &[
     ("no gap", "no write of ours takes the last live subscription of a declared pair"),
     (
