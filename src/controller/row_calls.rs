@@ -59,14 +59,8 @@ pub async fn send(realm: &Arc<Realm>, call: &RowCall, version: &Arc<str>) -> Res
         }
         RowCall::Move { row, to, practice } => {
             let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
-            match realm.patch_row(row, practice.as_deref(), &patch).await {
-                Err(CallError::NotFound) => {
-                    // It may be the destination that is gone, and no list of rows would say so.
-                    realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
-                    Err(CallError::NotFound)
-                }
-                answer => answer.map(drop),
-            }
+            // A 404 calls the lists of both endpoints into question; whoever reads them next finds out which one is gone.
+            realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
         }
         RowCall::Switch { row, practice, active, .. } => {
             let patch = RowPatch { active: Some(*active), new_endpoint: None };

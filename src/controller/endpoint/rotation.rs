@@ -96,7 +96,7 @@ impl Pass<'_> {
         for (call, answer) in calls.iter().zip(answers) {
             match answer {
                 Ok(()) => moved += usize::from(matches!(call, RowCall::Move { .. })),
-                Err(error) => general = self.refused_row(call, error).or(general),
+                Err(error) => general = self.refused_row(realm, call, error).or(general),
             }
         }
         if moved > 0 {
@@ -107,7 +107,7 @@ impl Pass<'_> {
     }
 
     /// Remembers a refusal of one row; answers an error that is about everything.
-    fn refused_row(&self, call: &RowCall, error: CallError) -> Option<CallError> {
+    fn refused_row(&self, realm: &Realm, call: &RowCall, error: CallError) -> Option<CallError> {
         let status = match error {
             CallError::Rejected { status } => status,
             // The lists are not believed any more; after a pause new ones say what has become of it. A row that is listed
@@ -131,16 +131,10 @@ impl Pass<'_> {
             RowCall::Delete { row } | RowCall::Prune { row, .. } => (row.id.clone(), Stuck::Delete(refusal)),
             RowCall::Create { key, .. } => {
                 // All rows of the pair: one would be asked for after the other.
-                let from = self.object.status.as_ref().and_then(Pair::of).map(|pair| pair.from);
-                let held = self
-                    .context
-                    .accounts
-                    .get(&self.object.namespace().unwrap_or_default(), &self.object.spec.account_ref.name);
-                let rows = held
-                    .and_then(|account| account.realm)
-                    .and_then(|handle| handle.realm.read(|mirror| Some(RemoteRows::rows(mirror, &from?, key))));
+                let from = self.object.status.as_ref().and_then(Pair::of)?.from;
+                let rows = realm.read(|mirror| RemoteRows::rows(mirror, &from, key));
                 let plan = &mut self.memory.plan().plan;
-                plan.stuck.extend(rows.into_iter().flatten().map(|row| (row.id, Stuck::Make(refusal))));
+                plan.stuck.extend(rows.into_iter().map(|row| (row.id, Stuck::Make(refusal))));
                 return None;
             }
         };
