@@ -37,7 +37,7 @@ pub const RESOURCE_TYPE: &str = "ExternalWebhooksSelfTest";
 pub const EVENT_NAME: &str = "external_webhooks_self_test";
 
 /// Probes at the same time. Each is two small requests, but a fleet whose receivers hang must not pile up.
-const CONCURRENCY: usize = 4;
+const CONCURRENCY: usize = 8;
 
 /// Most addresses of one name that are tried.
 const ADDRESSES: usize = 8;
