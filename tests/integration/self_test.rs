@@ -1,15 +1,18 @@
 //! The self-test through the real API server: what receivers get, what the object says, and what it costs.
 
 use serde_json::{Value, json};
-use testbed::nexhealth::{Received, Receiver};
+use testbed::nexhealth::{Mode, Received, Receiver};
 
 use crate::support::{Object, World, endpoint};
 
-/// The operator knows the provider, and targets may be unencrypted.
-async fn insecure(world: &World) {
+/// A world with a sandbox account, whose targets may be unencrypted and on this machine.
+async fn sandbox(name: &'static str) -> World {
+    let world = World::named(name).provider(|provider| provider.organisations[0].keys[0].mode = Mode::Sandbox);
+    let world = world.start().await;
     let mut account = world.account("default");
     account["spec"]["allowInsecureTargets"] = json!(true);
     world.apply([account]).await;
+    world
 }
 
 /// An endpoint that delivers to this receiver, tested at once.
@@ -42,8 +45,7 @@ fn versions(world: &World, name: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_verifies_is_told_from_one_that_does_not() {
-    let mut world = World::named("self-test").start().await;
-    insecure(&world).await;
+    let mut world = sandbox("self-test").await;
     let (careful, careless) = (Receiver::start().await.unwrap(), Receiver::start().await.unwrap());
     check(&world, &careful);
     world.apply([tested("careful", &careful, ""), tested("careless", &careless, "")]).await;
@@ -92,11 +94,10 @@ async fn a_receiver_that_verifies_is_told_from_one_that_does_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_private_address_is_not_called_unless_the_operator_may() {
-    let mut world = World::named("self-test-private").start().await;
+    let mut world = sandbox("self-test-private").await;
     world.stop_operator().await;
     world.settings.allow_private_targets = false;
     world.start_operator();
-    insecure(&world).await;
     let receiver = Receiver::start().await.unwrap();
     world.apply([tested("inside", &receiver, "")]).await;
     let object = says(&world, "inside", "Unknown/Unreachable").await;
