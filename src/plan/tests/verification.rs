@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::fixtures::*;
-use crate::plan::endpoint::{EndpointStep, SecretView};
+use crate::plan::endpoint::{EndpointStep, Leaving, OtherRemote, SecretView};
 use crate::plan::verification::{TestOrder, Tested, verdict};
 use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::probe::{Failure, Probed, Reply, TlsFailure};
@@ -312,4 +312,38 @@ fn each_result_has_its_verdict_and_its_remedy() {
         assert!(verdict.message.contains(words), "{probed:?}: {}", verdict.message);
     }
     assert_eq!(verdict(&answers(502, None)), verdict(&answers(503, None)), "no news from one bad gateway to the next");
+}
+
+#[test]
+fn while_a_key_is_replaced_the_new_one_is_tested_once_it_was_out_for_its_time() {
+    let mut endpoint = tested_daily();
+    test(&mut endpoint, GOOD);
+    let (former, other) = (endpoint.remote.held.clone().unwrap(), SecretText::new("another-key"));
+    let mut new = remote("8");
+    new.key = Some(other.clone());
+    endpoint.remote.other = Some(OtherRemote { id: id("8"), endpoint: Some(new), absence: None, gone: false });
+    endpoint.secret = SecretView::Ours {
+        current: Some(other.clone()),
+        previous: former.key,
+        dressed: true,
+        owned: true,
+        rotated_at: Some(at(NOW)),
+    };
+    let since = "1970-01-12T13:46:40Z";
+    let rotation = json!({"phase": "Publishing", "fromRemoteId": "7", "toRemoteId": "8", "startedAt": since, "publishedAt": since});
+    endpoint.status(json!({"rotation": rotation}));
+    endpoint.now = NOW + 30;
+    let plan = endpoint.plan();
+    assert_eq!((plan.step, plan.test), (EndpointStep::Rest, None), "receivers may not have it yet");
+    assert_eq!(said(&plan.status.conditions, "Verified"), "True/SignatureVerified", "the former key's");
+    assert_eq!(said(&plan.status.conditions, "Rotating"), "True/Publishing");
+    endpoint.status(json!({"rotation": {"phase": "Draining", "fromRemoteId": "7", "toRemoteId": "8", "startedAt": since, "publishedAt": since, "switchedAt": since}, "remoteId": "8"}));
+    let (from, to) = (endpoint.remote.held.take(), endpoint.remote.other.take());
+    endpoint.remote.held = to.and_then(|other| other.endpoint);
+    endpoint.remote.other = Some(OtherRemote { id: id("7"), endpoint: from, absence: None, gone: false });
+    endpoint.remote.leaving = Some(Leaving::default());
+    endpoint.now = NOW + 120;
+    let plan = endpoint.plan();
+    assert_eq!(plan.step, EndpointStep::Rest);
+    assert_eq!(plan.test.map(|order| order.fingerprint), Some(other.fingerprint()));
 }

@@ -26,8 +26,7 @@ pub(super) fn not_after(der: &[u8]) -> Option<Timestamp> {
     let (_algorithm, rest) = take(rest, SEQUENCE)?;
     let (_issuer, rest) = take(rest, SEQUENCE)?;
     let (validity, _) = take(rest, SEQUENCE)?;
-    let (_, not_before_value, rest) = next(validity)?;
-    let _ = not_before_value;
+    let (_, _not_before, rest) = next(validity)?;
     let (tag, value, _) = next(rest)?;
     time(tag, value)
 }

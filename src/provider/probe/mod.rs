@@ -66,7 +66,9 @@ pub struct Prober {
     allow_private: bool,
     /// Of one test, from the first look at the name to the last answer.
     deadline: Duration,
+    /// The system's resolver; tests have their own.
     resolve: Resolve,
+    /// Authorities to trust instead of the system's; none outside tests.
     roots: Vec<Certificate>,
     turns: Arc<Semaphore>,
 }
