@@ -9,7 +9,7 @@
 //! | fused (one webhook per event) | none | some, each with URL and key | none | none | us |
 //! | static (nothing to register) | none | none | none | none | us |
 //!
-//! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
+//! Nothing here knows Kubernetes. Adapters, and the [`probe`] of the self-test, are the only places that speak HTTP.
 
 pub mod base_url;
 pub mod caller;
