@@ -44,6 +44,9 @@ closed_names! {
         SecretPublished,
         /// The remote endpoint delivers.
         Active,
+        /// The receiver takes what is signed with the published key and refuses what is not, as the last self-test found.
+        /// Never touches Ready.
+        Verified,
         /// The signing key is being replaced, the reason says how far; present only while it runs. Never touches Ready.
         Rotating,
         /// The signing key could not be replaced when it was due or in the time it should take; present only while true.
@@ -147,6 +150,16 @@ closed_names! {
         Delivering,
         /// The provider, or a person there, switched it off.
         SwitchedOffRemotely,
+        /// Self-test: the receiver took the event signed with the published key and refused the one that was not.
+        SignatureVerified,
+        /// Self-test: the receiver did not refuse an event signed with a wrong key as it should.
+        SignatureNotChecked,
+        /// Self-test: the receiver did not take the event signed with the published key.
+        Refused,
+        /// Self-test: the receiver gave no answer, or may not be called from here.
+        Unreachable,
+        /// Self-test: the receiver's certificate is not one that a provider would accept.
+        TlsInvalid,
         /// Another object declares the same pair otherwise.
         DeclaredElsewhere,
         /// Every declared event is known.

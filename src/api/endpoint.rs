@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rotation::{RotationSpec, RotationStatus};
+use super::verification::{VerificationSpec, VerificationStatus};
 use super::{DeletionPolicy, yes};
 
 /// One target URL that the provider delivers to, and the Secret with the key that signs the deliveries.
@@ -67,6 +68,10 @@ pub struct WebhookEndpointSpec {
     /// minutes, an hour, six hours, then once a day. Never: it is only reported.
     #[serde(default)]
     pub reactivation: Reactivation,
+    /// Tests the target URL with events of our own: one signed with the key of the Secret, which must be answered 2xx, and
+    /// one signed with a wrong key, which must be answered 401 or 403. Left out: no test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationSpec>,
     /// What happens to the remote endpoint when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -202,6 +207,9 @@ pub struct WebhookEndpointStatus {
     /// How often the endpoint was switched on again; absent once it has stayed on for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reactivation: Option<ReactivationStatus>,
+    /// The last self-test; absent without `spec.verification`, and before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationStatus>,
     /// When events could not arrive, oldest first; the last 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]

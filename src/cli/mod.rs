@@ -102,7 +102,10 @@ mod tests {
         let mut command = Cli::command();
         let run = command.find_subcommand_mut("run").unwrap();
         let flags: Vec<_> = run.get_arguments().filter_map(clap::Arg::get_long).collect();
-        assert_eq!(flags, ["namespace", "allowed-base-url", "leader-elect", "http-addr", "log-format"]);
+        assert_eq!(
+            flags,
+            ["namespace", "allowed-base-url", "leader-elect", "http-addr", "allow-private-targets", "log-format"]
+        );
         for argument in run.get_arguments().filter(|argument| argument.get_long().is_some()) {
             let flag = argument.get_long().unwrap().to_uppercase().replace('-', "_");
             let variable = argument.get_env().unwrap().to_string_lossy();

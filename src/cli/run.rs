@@ -45,6 +45,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS", env = "EXTERNAL_WEBHOOKS_HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,
 
+    /// Let the self-test call targets with addresses that are not public: loopback, private, link-local.
+    #[arg(long, env = "EXTERNAL_WEBHOOKS_ALLOW_PRIVATE_TARGETS")]
+    pub allow_private_targets: bool,
+
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", env = "EXTERNAL_WEBHOOKS_LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,
@@ -121,6 +125,7 @@ async fn operate(args: RunArgs) -> Result<(), Failure> {
         client,
         namespaces: args.namespace,
         allowed_base_urls: args.allowed_base_url,
+        allow_private_targets: args.allow_private_targets,
         timing: controller::Timing::default(),
         metrics,
         health: health.clone(),
@@ -257,6 +262,7 @@ mod tests {
             allowed_base_url: vec![],
             leader_elect: true,
             http_addr: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            allow_private_targets: false,
             log_format: LogFormat::Json,
         };
         assert_eq!(parse(&[]), expected);
@@ -275,6 +281,7 @@ mod tests {
             "--leader-elect=false",
             "--http-addr",
             "[::1]:0",
+            "--allow-private-targets",
             "--log-format",
             "text",
         ]);
@@ -282,6 +289,7 @@ mod tests {
         assert_eq!(args.allowed_base_url, ["https://sandbox.example.com", "http://127.0.0.1:8081"]);
         assert!(!args.leader_elect);
         assert_eq!(args.http_addr.port(), 0);
+        assert!(args.allow_private_targets);
         assert_eq!(args.log_format, LogFormat::Text);
         assert!(parse(&["--leader-elect"]).leader_elect);
     }
@@ -296,6 +304,7 @@ mod tests {
             assert_eq!(args.allowed_base_url, ["https://x.example.com", "http://localhost:1"]);
             assert!(!args.leader_elect);
             assert_eq!(args.http_addr, SocketAddr::from(([127, 0, 0, 1], 0)));
+            assert!(args.allow_private_targets);
             assert_eq!(args.log_format, LogFormat::Json);
             return;
         }
@@ -307,6 +316,7 @@ mod tests {
             .env("EXTERNAL_WEBHOOKS_ALLOWED_BASE_URL", "https://x.example.com,http://localhost:1")
             .env("EXTERNAL_WEBHOOKS_LEADER_ELECT", "false")
             .env("EXTERNAL_WEBHOOKS_HTTP_ADDR", "127.0.0.1:0")
+            .env("EXTERNAL_WEBHOOKS_ALLOW_PRIVATE_TARGETS", "true")
             .env("EXTERNAL_WEBHOOKS_LOG_FORMAT", "text")
             .output()
             .unwrap();

@@ -26,6 +26,7 @@ use super::subscription::SubscriptionMind;
 use super::timing::Timing;
 use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::provider::http::HttpClient;
+use crate::provider::probe::Prober;
 use crate::provider::{CallError, Fence};
 use crate::runtime::metrics::{Kind, ObjectKey, Verb};
 use crate::runtime::{Health, Lease, Metrics};
@@ -38,6 +39,8 @@ pub struct Config {
     pub namespaces: Vec<String>,
     /// Origins that accounts may use besides the providers' own.
     pub allowed_base_urls: Vec<String>,
+    /// Whether self-tests may call addresses that are not public.
+    pub allow_private_targets: bool,
     /// All durations.
     pub timing: Timing,
     /// Metrics.
@@ -69,6 +72,8 @@ pub struct Context {
     pub health: Health,
     pub events: Events,
     pub http: HttpClient,
+    /// Makes the self-tests.
+    pub prober: Prober,
     /// What provider writes are fenced by (rules.md *Leader*).
     pub lease: Lease,
     /// Paces the writes that tell of an outage.

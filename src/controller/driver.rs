@@ -29,6 +29,7 @@ use crate::plan::elapsed;
 use crate::provider::CallError;
 use crate::provider::gate::{Errand, Lane};
 use crate::provider::http::HttpClient;
+use crate::provider::probe::Prober;
 use crate::runtime::metrics::{ObjectKey, Outcome};
 
 /// Most steps of one pass; an object that needs more is woken again, so that others have their turn.
@@ -71,6 +72,8 @@ pub fn object_key<K: Controlled>(object: &K) -> ObjectKey {
 /// See [`Error`].
 pub async fn run(config: Config) -> Result<(), Error> {
     let http = HttpClient::new(config.timing.calls, None).map_err(|error| Error::HttpClient(error.to_string()))?;
+    let prober = Prober::new(config.timing.self_test, config.allow_private_targets);
+    let prober = prober.map_err(|error| Error::HttpClient(error.to_string()))?;
     let namespaces: Vec<Option<String>> = match config.namespaces.as_slice() {
         [] => vec![None],
         // Each once, however often it was named: a list of a watch is compared with what the watch knew.
@@ -87,6 +90,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         metrics: config.metrics,
         health: config.health,
         http,
+        prober,
         allowed_base_urls: config.allowed_base_urls,
         process_started: Timestamp::now(),
         accounts: Accounts::default(),

@@ -218,6 +218,7 @@ impl Controlled for WebhookEndpoint {
 
     fn measure(context: &Context, key: &ObjectKey, object: &Self) {
         context.metrics.set_rotation(key, rotation_facts(object.status.as_ref()));
+        context.metrics.set_self_test(key, endpoint::self_test_facts(context, object));
     }
 
     fn applied(context: &Context, before: Option<&Self>, object: &Self) {

@@ -45,6 +45,8 @@ pub struct Timing {
     pub lease: Duration,
     /// Time between the status writes by which objects say that an outage has lasted (rules.md *Outcomes*: 20 a second).
     pub outage_writes: Duration,
+    /// Of one self-test, both its events together.
+    pub self_test: Duration,
 }
 
 impl Default for Timing {
@@ -67,6 +69,7 @@ impl Default for Timing {
             namespace_poll: Duration::from_secs(2),
             lease: LeaseTiming::default().duration,
             outage_writes: Duration::from_millis(50),
+            self_test: Duration::from_secs(20),
         }
     }
 }

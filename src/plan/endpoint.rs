@@ -16,6 +16,7 @@ use super::contention::Field;
 use super::outcome::{AccountBlock, account_block};
 use super::rotation::{Publish, due};
 use super::row_calls::RowCall;
+use super::verification::TestOrder;
 use super::{AccountView, Note, Refusal, target};
 use crate::api::{ConditionType, REMOTE_FINALIZER, Reason, WebhookEndpoint, WebhookEndpointStatus};
 use crate::provider::model::{EndpointPatch, NewEndpoint, RemoteId, RemoteRow};
@@ -76,6 +77,8 @@ pub struct EndpointPlan {
     pub corrects: Vec<Field>,
     /// Seconds of delivery gaps that this status ends.
     pub gap_seconds: f64,
+    /// The self-test that is due, beside the step.
+    pub test: Option<TestOrder>,
     /// When to plan again without being woken.
     pub again: Option<Duration>,
 }

@@ -25,6 +25,7 @@ pub mod subscription;
 pub mod subscription_deletion;
 pub mod subscription_report;
 pub mod target;
+pub mod verification;
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,10 @@ pub struct PlanTiming {
     pub retry_rows: Duration,
     /// How long a practice that the key no longer reaches loses nothing (rules.md *Pairs*: 24 h).
     pub unreachable: Duration,
+    /// Shortest time between two self-tests of one target, whatever the spec says.
+    pub self_test: Duration,
+    /// After which time a self-test that found something wrong is repeated, if that is sooner than its interval.
+    pub self_test_retry: Duration,
 }
 
 impl Default for PlanTiming {
@@ -80,6 +85,8 @@ impl Default for PlanTiming {
             contended: (Duration::from_secs(1800), Duration::from_secs(6 * 3600)),
             retry_rows: Duration::from_secs(60),
             unreachable: Duration::from_secs(24 * 3600),
+            self_test: Duration::from_secs(60),
+            self_test_retry: Duration::from_secs(600),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | fused (one webhook per event) | none | some, each with URL and key | none | none | us |
 //! | static (nothing to register) | none | none | none | none | us |
 //!
-//! Nothing here knows Kubernetes. Adapters are the only place that speaks HTTP.
+//! Nothing here knows Kubernetes. Adapters, and the [`probe`] of the self-test, are the only places that speak HTTP.
 
 pub mod base_url;
 pub mod caller;
@@ -21,6 +21,7 @@ pub mod http;
 pub mod mirror;
 pub mod model;
 pub mod nexhealth;
+pub mod probe;
 pub mod realm;
 mod retry_after;
 #[cfg(test)]
@@ -37,6 +38,8 @@ use model::sync::{Place, Sync as PracticeSync};
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};
 
+use crate::signing::Recipe;
+
 /// One provider account's worth of remote API, already holding its credentials.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
@@ -45,6 +48,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The events this provider is known to offer. Known, not closed: an unknown event is sent and the provider decides.
     fn catalogue(&self) -> &'static Catalogue;
+
+    /// How it signs what it delivers.
+    fn recipe(&self) -> Recipe;
 
     /// Who makes the signing key.
     fn key_origin(&self) -> KeyOrigin;

@@ -1,5 +1,6 @@
 //! What the remote side looks like, in words that fit every provider. Plain data: no calls, no clock.
 
+pub mod probe;
 pub mod sync;
 
 use std::cmp::Ordering;

@@ -3,6 +3,7 @@
 pub mod labels;
 mod objects;
 mod rotation;
+mod self_test;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,6 +23,7 @@ use labels::{DurationLabels, ProviderLabels, RealmLabels, ReconcileLabels, Reque
 pub use labels::{Kind, ObjectKey, Outcome, Verb};
 pub use objects::Freshness;
 pub use rotation::{PhaseFacts, RotationFacts};
+pub use self_test::SelfTestFacts;
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -133,6 +135,11 @@ impl Metrics {
     /// When the key of an endpoint is to be replaced, and how far that is.
     pub fn set_rotation(&self, endpoint: &ObjectKey, facts: RotationFacts) {
         self.0.objects.set_rotation(endpoint, facts);
+    }
+
+    /// What the last self-test of an endpoint found; `None` where none was made.
+    pub fn set_self_test(&self, endpoint: &ObjectKey, facts: Option<SelfTestFacts>) {
+        self.0.objects.set_self_test(endpoint, facts);
     }
 
     /// Forgets everything about an object that is gone.

@@ -27,5 +27,6 @@ mod outage;
 mod receivers;
 mod rotation;
 mod secrets;
+mod self_test;
 mod support;
 mod worlds;

@@ -2,6 +2,7 @@
 
 mod observe;
 mod rotation;
+mod self_test;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -31,6 +32,8 @@ use crate::provider::mirror::{Mirror, Seq};
 use crate::provider::model::{EndpointPatch, RemoteEndpoint, RemoteId};
 use crate::provider::realm::Realm;
 
+pub use self_test::self_test_facts;
+
 /// Of an account that has no realm now.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -47,6 +50,8 @@ pub struct EndpointMind {
     intent: Option<Seq>,
     /// When our DELETEs were answered with success.
     deleted: HashMap<RemoteId, Seq>,
+    /// A self-test is under way.
+    testing: bool,
     /// Generations of object and account whose refusals are remembered.
     generation: (Option<i64>, Option<i64>),
 }
@@ -201,7 +206,13 @@ impl Pass<'_> {
                 return Ok(Some(Done::rest(None)));
             }
             // Steps on the remote side are planned only with a realm; without one there is nothing to do but wait.
-            (EndpointStep::Rest, _) | (_, None) => return self.rest(&plan, losses).await.map(Some),
+            (EndpointStep::Rest, _) | (_, None) => {
+                let done = self.rest(&plan, losses).await?;
+                if let (Some(order), Some(handle)) = (&plan.test, &handle) {
+                    self.start_test(order, &handle.realm);
+                }
+                return Ok(Some(done));
+            }
         }
         Ok(None)
     }
@@ -221,6 +232,7 @@ impl Pass<'_> {
         mind.secret = LastRead::Unknown;
         mind.plan.refused = None;
         mind.plan.delete_refused.clear();
+        mind.plan.test_asked = true;
         drop(mind);
         self.answered = Some(asked);
         Ok(())

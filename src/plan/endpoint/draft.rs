@@ -11,6 +11,7 @@ use crate::plan::condition::{Report, Verdict, find, kept};
 use crate::plan::contention::Field;
 use crate::plan::frozen::{self, Freeze, freeze};
 use crate::plan::rotation::{self, due};
+use crate::plan::verification::{self, TestOrder};
 use crate::plan::{Note, gaps, target};
 
 /// A plan in the making: the status as it stands, to be changed.
@@ -20,6 +21,7 @@ pub(in crate::plan) struct Draft<'a> {
     pub(in crate::plan) notes: Vec<Note>,
     pub(in crate::plan) corrects: Vec<Field>,
     gap_seconds: f64,
+    test: Option<TestOrder>,
 }
 
 impl<'a> Draft<'a> {
@@ -29,7 +31,7 @@ impl<'a> Draft<'a> {
         if input.object.metadata.generation != Some(status.observed_generation) {
             status.reactivation = None;
         }
-        Self { input, status, notes: Vec::new(), corrects: Vec::new(), gap_seconds: 0.0 }
+        Self { input, status, notes: Vec::new(), corrects: Vec::new(), gap_seconds: 0.0, test: None }
     }
 
     /// rules.md *Suspend and Observe*.
@@ -74,8 +76,8 @@ impl<'a> Draft<'a> {
     }
 
     fn end(self, step: EndpointStep, again: Option<Duration>) -> EndpointPlan {
-        let Self { input: _, status, notes, corrects, gap_seconds } = self;
-        EndpointPlan { step, status, notes, corrects, gap_seconds, again }
+        let Self { input: _, status, notes, corrects, gap_seconds, test } = self;
+        EndpointPlan { step, status, notes, corrects, gap_seconds, test, again }
     }
 
     /// Ends a delivery gap, if there is one of this cause.
@@ -122,6 +124,9 @@ impl<'a> Draft<'a> {
     ) -> EndpointPlan {
         let object = self.input.object;
         let generation = object.metadata.generation.unwrap_or_default();
+        let tested = verification::look(self.input, &report, &mut self.status);
+        report.others.extend(tested.verdict);
+        self.notes.extend(tested.note);
         if self.status.remote_id.is_some() {
             for kind in [ConditionType::SecretPublished, ConditionType::Active] {
                 if !report.others.iter().any(|other| other.kind == kind) {
@@ -140,7 +145,11 @@ impl<'a> Draft<'a> {
             report.others.extend(due::overdue(self.input, &self.status, off));
         }
         let again = match step {
-            EndpointStep::Rest => again.into_iter().chain(due::look_again(self.input, &self.status)).min(),
+            EndpointStep::Rest => {
+                let waits = [again, due::look_again(self.input, &self.status), tested.next.wait()];
+                self.test = tested.next.now();
+                waits.into_iter().flatten().min()
+            }
             _ => again,
         };
         self.record_losses();

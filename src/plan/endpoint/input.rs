@@ -11,6 +11,7 @@ use crate::api::endpoint::SubscriptionCounts;
 use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::gaps::Loss;
+use crate::plan::verification::Tested;
 use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
 use crate::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow, RowCreateState};
 use crate::signing::SecretText;
@@ -205,6 +206,10 @@ pub struct EndpointMemory {
     pub not_found: HashMap<RemoteId, u32>,
     /// Whether rows of the former endpoint of a rotation were listed since its retirement began.
     pub looked_before_retiring: bool,
+    /// The last self-test of this process.
+    pub tested: Option<Tested>,
+    /// A person asked for a fresh look, so a self-test is due.
+    pub test_asked: bool,
 }
 
 impl EndpointInput<'_> {

@@ -30,5 +30,6 @@ mod subscription_moves;
 mod subscription_rotation;
 mod switched_off;
 mod undeclared;
+mod verification;
 mod walk;
 mod walk_ways;

@@ -181,6 +181,10 @@ impl Provider for NexHealth {
         &catalogue::CATALOGUE
     }
 
+    fn recipe(&self) -> crate::signing::Recipe {
+        crate::signing::NEXHEALTH
+    }
+
     fn key_origin(&self) -> KeyOrigin {
         KeyOrigin::Provider
     }

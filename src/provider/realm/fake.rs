@@ -122,6 +122,9 @@ impl Provider for Fake {
     fn catalogue(&self) -> &'static Catalogue {
         &NO_EVENTS
     }
+    fn recipe(&self) -> crate::signing::Recipe {
+        crate::signing::NEXHEALTH
+    }
     fn key_origin(&self) -> KeyOrigin {
         KeyOrigin::Provider
     }

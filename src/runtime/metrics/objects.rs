@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::labels::ObjectKey;
 use super::rotation::{Rotation, RotationFacts};
+use super::self_test::SelfTestFacts;
 
 /// Every status a condition can have; all three are written out, the present one as 1, as users of other controllers'
 /// condition metrics expect.
@@ -29,6 +30,7 @@ struct Entry {
     gap_seconds: f64,
     freshness: Option<Freshness>,
     rotation: Option<Rotation>,
+    self_test: Option<SelfTestFacts>,
 }
 
 /// How fresh the data of a monitor's practices is.
@@ -51,6 +53,7 @@ impl Entry {
             && self.gap_seconds <= 0.0
             && self.freshness.is_none()
             && self.rotation.is_none()
+            && self.self_test.is_none()
     }
 }
 
@@ -104,6 +107,10 @@ impl Objects {
 
     pub fn set_rotation(&self, endpoint: &ObjectKey, facts: RotationFacts) {
         self.change(endpoint, |entry| entry.rotation = Rotation::after(entry.rotation.take(), facts));
+    }
+
+    pub fn set_self_test(&self, endpoint: &ObjectKey, facts: Option<SelfTestFacts>) {
+        self.change(endpoint, |entry| entry.self_test = facts);
     }
 
     pub fn remove(&self, object: &ObjectKey) {
@@ -161,6 +168,16 @@ impl Objects {
         Ok(())
     }
 
+    fn answers(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
+        for (object, facts) in self.read().iter().filter_map(|(object, entry)| Some((object, entry.self_test?))) {
+            for (event, class) in facts.answers() {
+                let labels = (object.clone(), [("event", event), ("class", class)]);
+                ConstGauge::new(1).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn per_object(&self, family: &mut MetricEncoder<'_>, value: impl Fn(&Entry) -> Option<f64>) -> std::fmt::Result {
         for (object, entry) in self.read().iter() {
             if let Some(value) = value(entry) {
@@ -208,6 +225,13 @@ impl Collector for ObjectsCollector {
         })?;
         let help = "For how long the present phase of a rotation has been going on; absent while none runs";
         self.0.phases(&mut encoder.encode_descriptor("rotation_phase_seconds", help, None, gauge)?)?;
+        let help = "1 for how the receiver answered each event of the last self-test: signed with the published key (genuine) or a wrong one (forged)";
+        self.0.answers(&mut encoder.encode_descriptor("self_test_answer", help, None, gauge)?)?;
+        let help = "Until when the certificate of an endpoint's receiver is valid, as last seen by a self-test, in seconds since 1970";
+        let name = "target_certificate_expiry_timestamp_seconds";
+        self.0.per_object(&mut encoder.encode_descriptor(name, help, None, gauge)?, |entry| {
+            entry.self_test.as_ref()?.expiry()
+        })?;
         let help = "Time in which events of an endpoint could not arrive, counted when it was over";
         let counter = MetricType::Counter;
         self.0.gaps(&mut encoder.encode_descriptor("delivery_gap_seconds", help, None, counter)?)

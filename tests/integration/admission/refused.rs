@@ -62,6 +62,21 @@ async fn endpoints() {
                 with(endpoint(), json!({"deletionPolicy": "Keep"})),
                 &["spec.deletionPolicy", "Delete", "Orphan"],
             ),
+            (
+                "a self-test without an interval",
+                with(endpoint(), json!({"verification": {}})),
+                &["spec.verification.interval"],
+            ),
+            (
+                "a self-test that is no duration",
+                with(endpoint(), json!({"verification": {"interval": "daily"}})),
+                &["spec.verification.interval", "0s to 8760h"],
+            ),
+            (
+                "a self-test in years",
+                with(endpoint(), json!({"verification": {"interval": "8760h1s"}})),
+                &["spec.verification.interval", "0s to 8760h"],
+            ),
             ("a Secret without a name", secret(json!({"name": ""})), &["spec.signingSecret.name"]),
             (
                 "a name that no Secret can have",

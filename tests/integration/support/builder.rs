@@ -60,6 +60,8 @@ pub fn brief_timing() -> Timing {
             outstanding: ms(300),
             counters: ms(100),
             retry_rows: ms(200),
+            self_test: ms(100),
+            self_test_retry: ms(300),
             ..PlanTiming::default()
         },
         realm: RealmTiming {
@@ -83,6 +85,7 @@ pub fn brief_timing() -> Timing {
         lease: ms(200),
         measure: ms(100),
         outage_writes: ms(5),
+        self_test: ms(1500),
     }
 }
 
@@ -146,6 +149,7 @@ impl WorldBuilder {
         let settings = Settings {
             namespace: namespace.name().to_owned(),
             allowed_base_urls: vec![provider.base_url()],
+            allow_private_targets: true,
             timing: self.timing,
             silence: Duration::from_secs(300),
             lease: Lease::always(),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub namespace: String,
     /// `--allowed-base-url`.
     pub allowed_base_urls: Vec<String>,
+    /// `--allow-private-targets`.
+    pub allow_private_targets: bool,
     /// All durations.
     pub timing: Timing,
     /// A connection to the API server on which nothing comes for this long is given up; 300 s in the real process.
@@ -67,6 +69,7 @@ impl Operator {
                     client: client(&kubeconfig, settings.silence).await?,
                     namespaces: vec![settings.namespace],
                     allowed_base_urls: settings.allowed_base_urls,
+                    allow_private_targets: settings.allow_private_targets,
                     timing: settings.timing,
                     metrics: own_metrics,
                     health: own_health,
