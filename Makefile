@@ -37,7 +37,7 @@ test: control-plane ## run every test, against a real API server
 
 faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
 	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' FAULTS_PLANS='$(or $(PLANS),3000)' \
-		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
+		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all providers::bench::every_plan_of_the_table
 
 model: ## search every order of events around the endpoint's plan, up to 20 minutes; writes docs/model.md (ONLY=rotation: one search)
 	MODEL_PAGE='$(CURDIR)/docs/model.md' ONLY='$(ONLY)' $(CARGO) run --locked --quiet -p model
