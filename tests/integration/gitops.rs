@@ -49,16 +49,20 @@ impl<'a> Sync<'a> {
         Self { world, tool, inventory: BTreeSet::new() }
     }
 
-    /// Applies everything, waits until it is healthy, and prunes what is declared no longer: the order of `PruneLast`.
+    /// Applies everything and prunes what is declared no longer: Argo CD with `PruneLast` once everything is healthy, Flux at
+    /// once.
     async fn sync(&mut self, commit: &[Value]) {
         self.apply(commit).await;
-        self.world.all_ready().await;
+        if self.tool == Tool::ClientSide {
+            self.world.all_ready().await;
+        }
         let declared: BTreeSet<(String, String)> = commit.iter().map(identity).collect();
         for (kind, name) in self.inventory.difference(&declared) {
             self.world.delete(kind, name).await;
             self.world.gone(kind, name).await;
         }
         self.inventory = declared;
+        self.world.all_ready().await;
     }
 
     async fn apply(&self, commit: &[Value]) {
@@ -219,7 +223,7 @@ async fn pruned_rolled_back_and_renamed_without_a_gap() {
         assert_eq!(world.provider.endpoints().len(), 1, "edited, not made anew");
         assert_eq!(world.provider.endpoints()[0].target_url, "https://hooks.example.com/nexhealth");
 
-        // Renamed: the new object is healthy before the old one is pruned, and the rows change hands.
+        // Renamed: the rows change hands.
         let mark = world.provider.mark();
         let mut renamed = first.clone();
         named(&mut renamed, "WebhookSubscription", "lakeside-dental")["metadata"]["name"] = json!("lakeside");
@@ -243,11 +247,17 @@ async fn what_a_person_changed_by_hand_is_healed() {
         let mark = world.provider.mark();
         let patch = |target: &'static str, changes: &'static str| {
             let world = &world;
-            async move { seen(world, &world.kubectl(&["patch", target, "--type=json", "-o", "json", "-p", changes]).await).await }
+            async move {
+                seen(world, &world.kubectl(&["patch", target, "--type=json", "-o", "json", "-p", changes]).await).await
+            }
         };
-        patch("whe/intake", r#"[{"op":"replace","path":"/spec/targetUrl","value":"https://hooks.example.com/by-hand"}]"#)
+        patch(
+            "whe/intake",
+            r#"[{"op":"replace","path":"/spec/targetUrl","value":"https://hooks.example.com/by-hand"}]"#,
+        )
+        .await;
+        patch("whs/sunshine-dental", r#"[{"op":"add","path":"/spec/events/-","value":{"event":"patient_updated"}}]"#)
             .await;
-        patch("whs/sunshine-dental", r#"[{"op":"add","path":"/spec/events/-","value":{"event":"patient_updated"}}]"#).await;
         world.all_ready().await;
         assert!(sync.difference(&commit).await.is_err(), "{tool:?}: the URL is seen to differ");
         sync.sync(&commit).await;

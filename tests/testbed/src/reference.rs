@@ -20,10 +20,13 @@ pub fn page(definitions: &[Value]) -> String {
     let mut kinds: Vec<&Value> = definitions.iter().collect();
     kinds.sort_by_key(|definition| {
         let kind = text(&definition["spec"]["names"]["kind"]);
-        (["ProviderAccount", "ClusterProviderAccount", "WebhookEndpoint", "WebhookSubscription"]
-            .iter()
-            .position(|known| *known == kind)
-            .unwrap_or(usize::MAX), kind.to_owned())
+        (
+            ["ProviderAccount", "ClusterProviderAccount", "WebhookEndpoint", "WebhookSubscription"]
+                .iter()
+                .position(|known| *known == kind)
+                .unwrap_or(usize::MAX),
+            kind.to_owned(),
+        )
     });
     let mut page = HEAD.to_owned();
     for definition in kinds {
@@ -95,7 +98,8 @@ fn kind(field: &Value) -> String {
         ("array", _) => match text(&field["x-kubernetes-list-type"]) {
             "set" => "set".to_owned(),
             "map" => {
-                let keys = field["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().map(|key| code(text(key)));
+                let keys =
+                    field["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().map(|key| code(text(key)));
                 format!("list, each {} once", keys.collect::<Vec<_>>().join(", "))
             }
             _ => "list".to_owned(),
@@ -168,7 +172,10 @@ fn prose(value: &Value) -> String {
 /// `<` begins a tag for whoever renders the page, unless it is code.
 fn escaped(text: &str) -> String {
     let pieces = text.split('`').enumerate();
-    pieces.map(|(index, piece)| if index % 2 == 0 { piece.replace('<', "&lt;") } else { piece.to_owned() }).collect::<Vec<_>>().join("`")
+    pieces
+        .map(|(index, piece)| if index % 2 == 0 { piece.replace('<', "&lt;") } else { piece.to_owned() })
+        .collect::<Vec<_>>()
+        .join("`")
 }
 
 #[cfg(test)]
