@@ -96,16 +96,8 @@ reference-check: ## fail if docs/reference.md is not what `make reference` write
 	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && $(CARGO) run --locked --quiet -p testbed --bin reference -- crds "$$fresh" \
 		&& diff -u docs/reference.md "$$fresh" || { echo 'docs/reference.md is out of date: run make reference and commit'; exit 1; }
 
-# The folders keep their places on the site, so that links work there as they do in the repository.
 site: $(MDBOOK) ## build the pages as a searchable site in target/site/html
-	rm -rf target/site && mkdir -p target/site/src
-	cp -R docs examples deploy crds README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md LICENSE target/site/src
-	cp docs/book.toml target/site/
-	sed -e 's#](\.\./#](@#' -e 's#](\([^@]\)#](docs/\1#' -e 's#](@#](#' docs/SUMMARY.md > target/site/src/SUMMARY.md
-	rm target/site/src/docs/SUMMARY.md target/site/src/docs/book.toml target/site/src/docs/check-site.sh
-	find target/site/src -name '*.md' ! -name SUMMARY.md -exec sed -i.bak 's#README\.md\([)\#]\)#index.md\1#g' {} + && find target/site -name '*.bak' -delete
-	$(MDBOOK) build target/site
-	@sh docs/check-site.sh target/site/html
+	@sh docs/site.sh $(MDBOOK)
 
 $(MDBOOK):
 	CARGO_TARGET_DIR=$(MDBOOK_ROOT)/target $(CARGO) install mdbook --locked --version $(MDBOOK_VERSION) --root $(MDBOOK_ROOT)

@@ -9,7 +9,9 @@ use crate::refuse;
 use crate::scan::root;
 
 /// What is linked to and not written yet; a link to it is no mistake, and it belongs on the site from the day it is there.
-const AWAITED: &[&str] = &["docs/install.md", "docs/providers.md", "docs/conditions.md"];
+const AWAITED: &[&str] = &["docs/install.md", "docs/providers.md", "docs/conditions.md", "docs/alerts.md"];
+/// Listed by whoever builds the site.
+const RUNBOOKS: &str = "docs/runbooks";
 
 fn markdown(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -127,7 +129,9 @@ fn every_page_is_on_the_site() {
         .into_iter()
         .map(|link| normal(&summary.parent().unwrap().join(link)))
         .collect();
-    let missing = pages().into_iter().filter(|page| *page != summary && !listed.contains(page));
+    let runbooks = root().join(RUNBOOKS);
+    let pages = pages().into_iter().filter(|page| *page != summary && !page.starts_with(&runbooks));
+    let missing = pages.filter(|page| !listed.contains(page));
     refuse("every page is in docs/SUMMARY.md", missing.map(|page| page.display().to_string()).collect());
 }
 

@@ -59,13 +59,23 @@ const DEFINITIONS: &[Definition] = &[
     },
 ];
 
-/// The folder that holds all of them, after fetching those that it lacks (some 100 MB through the Go module proxy, once).
-/// `cache` is the folder for what is kept between runs.
+/// Where they are kept: beside the control plane's programs.
+fn folder() -> Result<PathBuf, String> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let root = variable("EXTERNAL_WEBHOOKS_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("external-webhooks")))
+        .or_else(|| variable("HOME").map(|folder| folder.join(".cache/external-webhooks")))
+        .ok_or("no cache folder: set EXTERNAL_WEBHOOKS_CACHE, XDG_CACHE_HOME or HOME")?;
+    Ok(root.join("definitions"))
+}
+
+/// The definitions as one YAML text. Those that are not kept yet are fetched first, some 100 MB through the Go module proxy,
+/// once.
 ///
 /// # Errors
 /// No Go, no network, or a file that is not the pinned one; the text says which and what to do.
-pub fn definitions(cache: &Path) -> Result<PathBuf, String> {
-    let folder = cache.join("definitions");
+pub fn definitions() -> Result<String, String> {
+    let folder = folder()?;
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for definition in DEFINITIONS {
         // The hash is the name, so that an update fetches anew.
@@ -80,15 +90,6 @@ pub fn definitions(cache: &Path) -> Result<PathBuf, String> {
         std::fs::write(partial.path(), bytes).map_err(cannot)?;
         partial.persist(&kept).map_err(|error| cannot(error.error))?;
     }
-    Ok(folder)
-}
-
-/// The definitions as one YAML text.
-///
-/// # Errors
-/// As [`definitions`].
-pub fn read(cache: &Path) -> Result<String, String> {
-    let folder = definitions(cache)?;
     let files = DEFINITIONS.iter().map(|definition| {
         let path = folder.join(format!("{}.yaml", definition.sha256));
         std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))

@@ -116,20 +116,15 @@ fn pinned(module: &str) -> Option<&'static str> {
     GO_MOD.lines().find_map(|line| line.trim().strip_prefix(module))?.split_whitespace().next()
 }
 
-/// Where everything is kept that is built or fetched once.
-pub(super) fn cache_root() -> Result<PathBuf, Error> {
+/// One folder per set of versions and flags: an update builds anew and the old programs stay for older checkouts.
+fn cache_folder() -> Result<PathBuf, Error> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = variable("EXTERNAL_WEBHOOKS_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("external-webhooks")))
         .or_else(|| variable("HOME").map(|folder| folder.join(".cache/external-webhooks")))
         .ok_or(Error::NoCache)?;
     // Absolute, since the programs are started in another folder.
-    std::path::absolute(&root).map_err(Error::io(&root))
-}
-
-/// One folder per set of versions and flags: an update builds anew and the old programs stay for older checkouts.
-fn cache_folder() -> Result<PathBuf, Error> {
-    Ok(cache_root()?.join("control-plane").join(version_key()?))
+    std::path::absolute(root.join("control-plane").join(version_key()?)).map_err(Error::io(&root))
 }
 
 fn version_key() -> Result<String, Error> {

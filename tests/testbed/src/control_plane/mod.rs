@@ -63,14 +63,6 @@ pub struct ControlPlane {
     dir: TempDir,
 }
 
-/// The folder outside `target/` where test tools keep what is built or fetched once.
-///
-/// # Errors
-/// When the environment names none.
-pub fn cache_root() -> Result<PathBuf, Error> {
-    build::cache_root()
-}
-
 impl ControlPlane {
     /// Finds or builds the programs and starts them on free loopback ports.
     pub async fn start(options: Options) -> Result<Self, Error> {
