@@ -39,6 +39,8 @@ const REFUSED: &[&str] = &[
     "https://clinics.example.com/",
     "https://a.b.clinics.example.com/",
     "https://aclinics.example.com/",
+    "https://evil-clinics.example.com/",
+    "https://evilclinics.example.com/",
     "https://.clinics.example.com/",
     "https://evil.example.net/.clinics.example.com",
     // Before the host: a user name.
