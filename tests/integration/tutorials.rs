@@ -7,12 +7,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testbed::control_plane::{ControlPlane, Options};
 use testbed::nexhealth::{ApiKey, Mode, Organisation, SimConfig, Simulator};
 use tokio::process::{Child, Command};
+
+use crate::support::PATIENCE;
 
 const SYSTEM: &str = "external-webhooks-system";
 /// A page is done within this, waits for the operator included.
@@ -76,6 +78,22 @@ fn simulated(base_url: &str) -> String {
         "metadata": {"name": "simulated-provider"}, "spec": {"policyName": "simulated-provider"},
     });
     format!("{policy}\n---\n{binding}")
+}
+
+/// Waits until that holds, so that no account is ever made that would ask the real provider.
+async fn in_force(cluster: &ControlPlane, base_url: &str) {
+    let account =
+        read(&root().join("examples/one-practice/account.yaml")).replace("namespace: clinics", "namespace: default");
+    let arguments = ["create", "--dry-run=server", "-o", "jsonpath={.spec.baseUrl}", "-f", "-"];
+    let began = Instant::now();
+    loop {
+        let answer = crate::support::kubectl(cluster, &arguments, &account).await;
+        if answer.as_deref() == Ok(base_url) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE * 3, "accounts are not pointed at the simulator: {answer:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn provider() -> SimConfig {
@@ -144,6 +162,7 @@ async fn what_the_tutorials_tell_people_to_type_works() {
     let simulator = Simulator::start(provider()).await.unwrap();
     let base_url = simulator.base_url();
     cluster.apply_yaml(&simulated(&base_url)).await.unwrap();
+    in_force(&cluster, &base_url).await;
     let log = cluster.dir().join("operator.log");
     let operator = operator(&cluster, &base_url, &log).await;
     let (mut ran, mut outside) = (0, 0);

@@ -12,7 +12,7 @@ const HEAD: &str = "# Reference
 
 Every field of every kind, as the API server knows them; `kubectl explain webhookendpoint.spec` says the same. Durations are texts of whole
 hours, minutes and seconds, such as `90s`, `30m`, `720h`. Times are RFC 3339 in UTC. Ids of the provider are texts. **Bold** fields are
-required. What the reasons in `status.conditions` mean, and what to do, is in [operations](operations.md).
+required. What is in `status.conditions`: [Conditions](conditions.md).
 ";
 
 /// The whole page, kinds in the order in which a reader meets them: what the others refer to comes first.
