@@ -26,6 +26,7 @@ mod lifecycle;
 mod manifests;
 mod monitor;
 mod outage;
+mod providers;
 mod receivers;
 mod rotation;
 mod secrets;
