@@ -137,7 +137,6 @@ async fn plans() -> Vec<Plan> {
 }
 
 async fn all(plans: Vec<Plan>) {
-    let count = plans.len();
     let done = futures::stream::iter(plans).map(|plan| async move {
         tokio::time::timeout(PATIENCE * 5, tokio::spawn(run(plan)))
             .await
@@ -145,7 +144,6 @@ async fn all(plans: Vec<Plan>) {
             .unwrap();
     });
     done.buffer_unordered(4).collect::<Vec<()>>().await;
-    eprintln!("{count} plans over {} providers held", Remote::NAMES.len());
 }
 
 /// A share of them with each commit.
