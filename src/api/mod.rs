@@ -14,6 +14,7 @@ pub mod monitor_status;
 pub mod office_hours;
 pub mod rotation;
 pub mod subscription;
+pub mod table;
 pub mod verification;
 
 pub use account::{ProviderAccount, ProviderAccountSpec, ProviderAccountStatus};
