@@ -32,13 +32,15 @@ fn the_file_names_every_kind() {
 {}      commonLabels: {{kind: {}}}
       metrics:
         - name: condition
-          help: Conditions of the object, 1 for True
+          help: Conditions of the object, 1 for the status that a condition has
           each:
-            type: Gauge
-            gauge:
+            type: StateSet
+            stateSet:
               path: [status, conditions]
               labelsFromPath: {{type: [type], reason: [reason]}}
+              labelName: status
               valueFrom: [status]
+              list: [\"True\", \"False\", Unknown]
         - name: generation
           help: Generation of the spec
           each:
@@ -50,10 +52,11 @@ fn the_file_names_every_kind() {
             type: Gauge
             gauge: {{path: [status, observedGeneration]}}
         - name: deletion_timestamp_seconds
-          help: When deletion was asked for
+          help: When deletion was asked for; none while it is not
+          errorLogV: 10
           each:
             type: Gauge
-            gauge: {{path: [metadata, deletionTimestamp], nilIsZero: false}}",
+            gauge: {{path: [metadata, deletionTimestamp]}}",
             crd.spec.names.kind,
             labels.replace("          ", "        "),
             crd.spec.names.kind
@@ -73,7 +76,8 @@ fn every_path_of_the_file_is_in_the_schema() {
     for (resource, crd) in resources.iter().zip(&crds) {
         assert_eq!(resource["groupVersionKind"]["kind"], crd.spec.names.kind.as_str());
         for metric in resource["metrics"].as_array().unwrap() {
-            let gauge = &metric["each"]["gauge"];
+            let each = metric["each"].as_object().unwrap();
+            let gauge = each.get("gauge").or(each.get("stateSet")).unwrap();
             let path = words(&gauge["path"]);
             assert!(reaches(crd, &path), "{path:?}");
             let labels = gauge["labelsFromPath"].as_object().into_iter().flatten().map(|(_, path)| words(path));

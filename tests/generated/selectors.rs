@@ -46,21 +46,24 @@ pub fn all_but(alert: Alert, condition: ConditionType, statuses: &[Is]) -> Strin
     format!("external_webhooks_condition_reason{{{}}}", labels.join(","))
 }
 
-/// Selectors of exactly the rows of an alert, one per status, joined by `or`.
+/// Selectors of exactly the rows of an alert, one per status, joined by `or`. Where nothing else is told of these types
+/// no reason is named, so that one which an older copy of the rules does not know is told.
 pub fn exactly(alert: Alert) -> String {
     let mut parts: Vec<String> = Vec::new();
-    for status in ["True", "False", "Unknown"] {
-        let rows: Vec<&Row> = rows().filter(|row| row.alert == Some(alert) && row.is.as_str() == status).collect();
-        let types: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    for status in [Is::True, Is::False, Is::Unknown] {
+        let told: Vec<&Row> = rows().filter(|row| row.alert == Some(alert) && row.is == status).collect();
+        let types: BTreeSet<&str> = told.iter().map(|row| row.kind.as_str()).collect();
         if types.is_empty() {
             continue;
         }
+        let other = rows().any(|row| row.is == status && types.contains(row.kind.as_str()) && row.alert != Some(alert));
         let types: Vec<&str> = types.into_iter().collect();
-        let reasons = joined(&reasons(rows.into_iter()));
-        parts.push(format!(
-            "external_webhooks_condition_reason{{{},status=\"{status}\",reason=~\"{reasons}\"}}",
-            matcher("type", &types)
-        ));
+        let mut labels = vec![matcher("type", &types), matcher("status", &[status.as_str()])];
+        if other {
+            let names = joined(&reasons(told.into_iter()));
+            labels.push(matcher("reason", &names.split('|').collect::<Vec<_>>()));
+        }
+        parts.push(format!("external_webhooks_condition_reason{{{}}}", labels.join(",")));
     }
     assert!(!parts.is_empty(), "no row is told by {alert}");
     parts.join("\n  or ")
