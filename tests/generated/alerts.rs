@@ -19,7 +19,7 @@ pub fn name(alert: Alert) -> String {
 }
 
 #[test]
-fn the_rules_are_what_the_table_says() {
+fn the_rules_are_as_made() {
     let mut text = format!("# {MADE}\ngroups:\n  - name: external-webhooks\n    rules:\n");
     for alert in Alert::ALL {
         let rule = rule(*alert);

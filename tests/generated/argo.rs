@@ -56,7 +56,7 @@ fn script() -> String {
 -- latter two are present only while true, and never both.
 local held = {{{held}}}
 
-if obj.status == nil or obj.status.conditions == nil then
+if obj.status == nil or obj.status.conditions == nil or #obj.status.conditions == 0 then
   return {{status = "Progressing", message = "Waiting for the operator's first pass"}}
 end
 if obj.metadata.generation ~= nil and obj.status.observedGeneration ~= obj.metadata.generation then
@@ -87,7 +87,7 @@ return {{status = "Progressing", message = ready ~= nil and ready.message or "Wa
 }
 
 #[test]
-fn the_scripts_are_what_the_table_says() {
+fn the_scripts_are_as_made() {
     let script = script();
     let mut settings = format!(
         "# {MADE}\n# Until Argo CD ships these checks: merge into its ConfigMap. Without them it takes every object as healthy at once, and\n# sync waves do not wait.\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\n  namespace: argocd\n  labels: {{app.kubernetes.io/part-of: argocd}}\ndata:\n"
@@ -149,6 +149,7 @@ fn states_are_judged_by_the_rules_of_kstatus() {
     for (name, object, expected) in [
         ("no status", serde_json::json!({"metadata": {"generation": 1}}), "Progressing"),
         ("fresh", state(1, serde_json::json!({"observedGeneration": -1})), "Progressing"),
+        ("of no conditions", state(1, conditions(&[])), "Progressing"),
         ("ready", state(1, ready.clone()), "Healthy"),
         ("ready, older generation", state(2, ready), "Progressing"),
         ("not ready", state(1, conditions(&[("Ready", "False", "Rejected")])), "Progressing"),

@@ -314,7 +314,7 @@ const SECTIONS: &[(&str, &[Panel])] = &[
 ];
 
 #[test]
-fn the_dashboard_is_what_is_described_here() {
+fn the_dashboard_is_as_made() {
     golden(
         "charts/external-webhooks/files/dashboard.json",
         &format!("{}\n", serde_json::to_string_pretty(&dashboard()).unwrap()),

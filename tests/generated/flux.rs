@@ -44,7 +44,7 @@ fn expressions() -> [(&'static str, String); 3] {
 }
 
 #[test]
-fn the_expressions_are_what_the_table_says() {
+fn the_expressions_are_as_made() {
     let mut text = format!(
         "# {MADE}\n# Part of the spec of a Flux Kustomization. `wait: true` alone is right too, but for what is suspended or only observed, which\n# it would wait for until its timeout.\nwait: true\nhealthCheckExprs:\n"
     );

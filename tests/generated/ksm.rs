@@ -14,7 +14,7 @@ use crate::{MADE, golden, root};
 const FILE: &str = "deploy/kube-state-metrics/custom-resource-state.yaml";
 
 #[test]
-fn the_file_names_every_kind() {
+fn the_file_is_as_made() {
     let mut text = format!(
         "# {MADE}\n# --custom-resource-state-config-file of kube-state-metrics, which needs get, list and watch on our kinds and on\n# customresourcedefinitions. In docs/alerts.md.\nkind: CustomResourceStateMetrics\nspec:\n  resources:\n"
     );

@@ -8,7 +8,7 @@ use external_webhooks::api::table::{Beside, ITEMS, KINDS, Row, about, rows};
 use crate::{MADE, golden};
 
 #[test]
-fn the_reference_page_is_what_the_table_says() {
+fn the_page_is_as_made() {
     let mut page = format!("<!-- {MADE} -->\n# Conditions and reasons\n\n");
     page.push_str(
         "What `kubectl describe` shows, per kind. `Ready` is the summary. Beside it stands `Reconciling` (work goes on, or something is waited for), or \

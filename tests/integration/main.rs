@@ -20,6 +20,7 @@ mod fault_bench;
 mod faults;
 mod frozen;
 mod gate;
+mod health_checks;
 mod lease;
 mod lifecycle;
 mod monitor;

@@ -3,7 +3,7 @@
 -- latter two are present only while true, and never both.
 local held = {ObserveOnly = true, Suspended = true}
 
-if obj.status == nil or obj.status.conditions == nil then
+if obj.status == nil or obj.status.conditions == nil or #obj.status.conditions == 0 then
   return {status = "Progressing", message = "Waiting for the operator's first pass"}
 end
 if obj.metadata.generation ~= nil and obj.status.observedGeneration ~= obj.metadata.generation then
