@@ -1,5 +1,6 @@
 //! Pages that alerts and the table lead to are there.
 
+use external_webhooks::api::Reason;
 use external_webhooks::api::table::{Alert, ITEMS, rows};
 
 use crate::root;
@@ -21,6 +22,30 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
         let known = name == "README.md" || Alert::ALL.iter().any(|alert| name == format!("{}.md", alert.slug()));
         assert!(known, "docs/runbooks/{name} belongs to no alert");
     }
+}
+
+/// What says what a reason means is made from the table; a second list would soon say something else.
+#[test]
+fn no_page_lists_reasons_by_hand() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "md") || path.ends_with("conditions.md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        found.extend(text.lines().filter(|line| explains(line)).map(|line| format!("{}: {line}", path.display())));
+    }
+    assert!(found.is_empty(), "link to docs/conditions.md instead:\n{}", found.join("\n"));
+    assert!(explains("| `InSync`, `Authenticated` | all | well |"), "the test can fail");
+    assert!(!explains("| `intake` | an endpoint |"));
+}
+
+/// Whether a row of a table is about reasons.
+fn explains(line: &str) -> bool {
+    let Some(cell) = line.strip_prefix("| `").and_then(|rest| rest.split(" |").next()) else { return false };
+    let mut names = cell.split([',', '`', ' ', '/']).filter(|word| !word.is_empty()).peekable();
+    names.peek().is_some() && names.all(|name| Reason::named(name).is_some())
 }
 
 /// The reference page is in docs/, so its links are relative to that.
