@@ -98,7 +98,7 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
     let mut unknown = Vec::new();
     for event in &spec.events {
         match (catalogue.find(&event.event), &event.resource_type) {
-            (Some(known), Some(written)) if **written != *known.resource_type => {
+            (Some(known), Some(written)) if !catalogue.name_alone && **written != *known.resource_type => {
                 unknown.push(format!("{} belongs to resourceType {}, not {written}", event.event, known.resource_type));
             }
             (Some(_), _) => {}
@@ -180,9 +180,13 @@ mod tests {
 
     #[test]
     fn events_are_known_by_name_and_type() {
-        let known =
-            KnownEvent { resource_type: "Patient".into(), event: "patient_created".into(), practice_scoped: true };
-        let catalogue = Catalogue { events: vec![known] };
+        let known = KnownEvent {
+            resource_type: "Patient".into(),
+            event: "patient_created".into(),
+            practice_scoped: true,
+            delivered: Vec::new(),
+        };
+        let catalogue = Catalogue { events: vec![known], ..Catalogue::default() };
         for (resource_type, event, unknown) in [
             (None, "patient_created", None),
             (Some("Patient"), "patient_created", None),
