@@ -47,6 +47,15 @@ pub(super) const ROWS: &[Row] = &[
     ready(
         ACCOUNT,
         False,
+        &[Reason::OtherProvider],
+        Stalled,
+        "the server answers as that of another provider does",
+        "correct `spec.baseUrl`, or an account with the block of that provider",
+    )
+    .by(Alert::AccountUnavailable),
+    ready(
+        ACCOUNT,
+        False,
         &[Reason::BaseUrlNotAllowed],
         Stalled,
         "`spec.baseUrl` could send the key elsewhere",
@@ -59,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
         &[Reason::Rejected],
         Stalled,
         "the provider refuses to list what the key reaches",
-        "check `spec.nexHealth.apiVersion` and what the key may do",
+        "what the key may do; at NexHealth `spec.nexHealth.apiVersion` too",
     )
     .by(Alert::AccountUnavailable),
     ready(

@@ -10,6 +10,22 @@ pub(super) const ROWS: &[Row] = &[
     ready(ENDPOINT, True, &[Reason::InSync], AtRest, "the provider has what is declared", ""),
     ready(
         ENDPOINT,
+        True,
+        &[Reason::Unmanaged],
+        AtRest,
+        "the provider has nothing to register: the key is published, and people arrange the rest",
+        "give the provider's support what the message names",
+    ),
+    ready(
+        ENDPOINT,
+        False,
+        &[Reason::RemoteNotDeleted],
+        Stalled,
+        "the provider refuses to delete a webhook that has the former URL",
+        "delete it there",
+    ),
+    ready(
+        ENDPOINT,
         False,
         &[Reason::Rejected],
         Stalled,

@@ -72,6 +72,11 @@ pub(super) const ROWS: &[Row] = &[
         "`suspend: false`, or `managementPolicy: Manage` on the account",
     ),
     overdue(
+        &[Reason::ArrangedByPeople],
+        "the key is due to be replaced, which the provider can only learn from a person",
+        "a new `requestId`, then give the provider's support the new key within `overlap`",
+    ),
+    overdue(
         &[Reason::Overrun],
         "it takes an hour longer than its pauses",
         "the other conditions of the endpoint and of its account (provider down, call budget). It goes on by itself from where it is",

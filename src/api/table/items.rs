@@ -46,6 +46,11 @@ pub const ITEMS: &[ItemRow] = &[
         "by the message. Believed for six hours, or until the spec or the account changes",
     ),
     item(
+        ItemReason::RemoteExists,
+        "somebody else's webhook delivers the event to the same URL",
+        "delete it at the provider, or give `spec.targetUrl` of the endpoint another path or query",
+    ),
+    item(
         ItemReason::SwitchedOffRemotely,
         "it is switched off at the provider",
         "mend the receiver; see the endpoint's `Active`",

@@ -121,6 +121,7 @@ const fn nothing(kind: ConditionType) -> Row {
         Reason::AccountNotFound,
         Reason::AccountNotReady,
         Reason::ProviderUnavailable,
+        Reason::NotSupportedByProvider,
         Reason::ObservationStale,
         Reason::PracticeNotFound,
         Reason::OfficeHoursNotFound,

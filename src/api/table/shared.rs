@@ -1,6 +1,6 @@
 //! Rows that mean the same on several kinds.
 
-use super::Beside::{AtRest, Reconciling};
+use super::Beside::{AtRest, Reconciling, Stalled};
 use super::{Alert, KINDS, Row, other, ready};
 use crate::api::condition::ConditionType::DeletionBlocked;
 use crate::api::condition::Is::{False, True, Unknown};
@@ -45,6 +45,14 @@ pub(super) const ROWS: &[Row] = &[
         "see the account: its alert tells",
     )
     .quiet(),
+    ready(
+        &["WebhookSubscription", "PracticeSyncMonitor"],
+        False,
+        &[Reason::NotSupportedByProvider],
+        Stalled,
+        "the provider has no such thing",
+        "delete the object, or let it refer to an account of another provider",
+    ),
     ready(
         REMOTE,
         False,
