@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::golden;
 
+/// Where the dashboard is.
+pub const DASHBOARD: &str = "charts/external-webhooks/files/dashboard.json";
+
 /// How a panel draws.
 #[derive(Clone, Copy)]
 enum Draw {
@@ -315,10 +318,7 @@ const SECTIONS: &[(&str, &[Panel])] = &[
 
 #[test]
 fn the_dashboard_is_as_made() {
-    golden(
-        "charts/external-webhooks/files/dashboard.json",
-        &format!("{}\n", serde_json::to_string_pretty(&dashboard()).unwrap()),
-    );
+    golden(DASHBOARD, &format!("{}\n", serde_json::to_string_pretty(&dashboard()).unwrap()));
 }
 
 fn dashboard() -> Value {
