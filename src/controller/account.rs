@@ -251,7 +251,12 @@ async fn credentials(
     let mut now = BTreeSet::new();
     for (secret, _) in &read {
         if now.insert(secret.meta.name.clone().unwrap_or_default()) {
-            secrets::hold(context, secret).await?;
+            let held = secrets::hold(context, secret).await;
+            if held.is_err() {
+                // Somebody else has written it since it was read, and the watch may have told so before we had read it.
+                memory.plan().secrets.clear();
+            }
+            held?;
         }
     }
     let before = std::mem::replace(&mut memory.plan().held, now.clone());

@@ -110,8 +110,12 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
     if unknown.is_empty() {
         return Verdict::new(ConditionType::KnownEvents, Is::True, Reason::AllKnown, "every event is in the catalogue");
     }
+    let sent = match catalogue.name_alone {
+        true => "They are sent",
+        false => "Where resourceType is set it is sent",
+    };
     let message = format!(
-        "not in the provider's catalogue: {}. Where resourceType is set it is sent all the same, and the provider decides",
+        "not in the provider's catalogue: {}. {sent} all the same, and the provider decides",
         unknown.join("; ")
     );
     Verdict::new(ConditionType::KnownEvents, Is::False, Reason::UnknownEvents, message)

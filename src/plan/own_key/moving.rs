@@ -30,13 +30,13 @@ pub(super) enum Moving {
 }
 
 /// Why a row stays where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// The provider refuses.
     Refused(Refusal),
-    /// Another row of its event delivers to the same URL with a key that nobody knows: it may be the one that a lost answer
-    /// made.
-    Stranger,
+    /// This other row of its event delivers to the same URL with a key that nobody knows: it may be the one that a lost
+    /// answer made.
+    Stranger(RemoteId),
 }
 
 pub(super) fn look(own: &OwnKeyInput<'_>, status: &WebhookEndpointStatus) -> Moving {
@@ -109,8 +109,8 @@ impl Found {
         if let Some(refusal) = refused(own, &row) {
             return self.sticks(&row, Why::Refused(refusal));
         }
-        if is_strange(own, here, &key) {
-            return self.sticks(&row, Why::Stranger);
+        if let Some(stranger) = stranger(own, here, &key) {
+            return self.sticks(&row, Why::Stranger(stranger));
         }
         match own.rows.create_state(here, &key) {
             RowCreateState::InFlight => self.waits(None),
@@ -149,6 +149,7 @@ fn refused(own: &OwnKeyInput<'_>, row: &RemoteRow) -> Option<Refusal> {
     refusal.holds(own.endpoint.now, own.endpoint.timing).then_some(refusal)
 }
 
-fn is_strange(own: &OwnKeyInput<'_>, here: &RemoteId, key: &RowKey) -> bool {
-    own.rows.strangers(here, key).iter().any(|row| fingerprint_of(&row.endpoint).is_none())
+fn stranger(own: &OwnKeyInput<'_>, here: &RemoteId, key: &RowKey) -> Option<RemoteId> {
+    let strangers = own.rows.strangers(here, key).into_iter();
+    strangers.filter(|row| fingerprint_of(&row.endpoint).is_none()).map(|row| row.id).min()
 }

@@ -223,8 +223,8 @@ fn stuck(moving: &Moving, phase: Option<RotationPhase>) -> Option<Verdict> {
             "the provider refuses to replace webhook {id} (HTTP {}), which is still signed with the former key: delete it there, and it is made with the new one. Until then both keys stay in the Secret",
             refusal.status
         ),
-        Why::Stranger => format!(
-            "webhook {id} is still signed with the former key, and the provider has another one of its event and URL whose key nobody knows: delete that other one there. Until then both keys stay in the Secret"
+        Why::Stranger(other) => format!(
+            "webhook {id} is still signed with the former key, and the provider has webhook {other} of the same event and URL, whose key nobody knows: delete {other} there. Until then both keys stay in the Secret"
         ),
     };
     Some(Verdict::new(ConditionType::RotationOverdue, Is::True, Reason::MoveRefused, message))

@@ -14,15 +14,24 @@ use crate::plan::row_calls::RowCall;
 use crate::plan::{target, wire_time};
 
 /// What is to be said.
-pub(super) struct Said {
+pub(super) struct Said<'a> {
     report: Report,
-    provider: &'static str,
+    own: &'a OwnKeyInput<'a>,
 }
 
-impl Said {
+impl Said<'_> {
     /// Writes it, and plans again.
     pub(super) fn acknowledge(self, draft: Draft<'_>) -> EndpointPlan {
         draft.acknowledge(self.report)
+    }
+
+    /// When to look again at what cannot be moved. Nothing of ours changes when somebody else's webhook goes.
+    fn retry(&self, why: &Why) -> Duration {
+        let input = &self.own.endpoint;
+        match why {
+            Why::Refused(refusal) => refusal.left(input.now, input.timing),
+            Why::Stranger(_) => input.timing.retry_rows,
+        }
     }
 
     /// Nothing else is to be done now.
@@ -30,14 +39,15 @@ impl Said {
         let running = draft.status.rotation.as_ref().is_some_and(|rotation| rotation.phase.is_some());
         let wait = match moving {
             Moving::Wait(wait) => *wait,
-            _ => None,
+            Moving::Stuck(_, why) => Some(self.retry(why)),
+            Moving::Do(_) | Moving::Look(_) | Moving::Empty => None,
         };
         let again = again.into_iter().chain(wait).min();
         let report = match moving {
             // Ready stays True during a rotation, and what sticks is said by RotationOverdue.
             _ if running => self.report,
             Moving::Empty => self.report,
-            Moving::Stuck(id, why) => instead(not_moved(id.as_str(), *why, self.provider), self.report),
+            Moving::Stuck(id, why) => instead(not_moved(id.as_str(), why, self.own.provider), self.report),
             Moving::Wait(_) | Moving::Do(_) | Moving::Look(_) => {
                 instead(progressing("webhooks are made anew at the provider, and the former ones deleted"), self.report)
             }
@@ -50,14 +60,14 @@ fn instead(report: Report, of: Report) -> Report {
     Report { others: of.others, ..report }
 }
 
-fn not_moved(id: &str, why: Why, provider: &str) -> Report {
+fn not_moved(id: &str, why: &Why, provider: &str) -> Report {
     let message = match why {
         Why::Refused(refusal) => format!(
             "{provider} refuses to replace or delete webhook {id}, which is no longer as declared (HTTP {}): delete it there",
             refusal.status
         ),
-        Why::Stranger => format!(
-            "webhook {id} still has the former URL, and {provider} has another one of its event with the new URL whose key nobody knows: delete that other one there"
+        Why::Stranger(other) => format!(
+            "webhook {id} still has the former URL, and {provider} has webhook {other} of its event with the new URL, whose key nobody knows: delete {other} there"
         ),
     };
     Report::stalled(Reason::RemoteNotDeleted, message)
@@ -78,7 +88,7 @@ pub(super) fn note_key(own: &OwnKeyInput<'_>, draft: &mut Draft<'_>, fingerprint
 }
 
 /// What there is to say of an object whose Secret and homes were looked at. `besides` is said too.
-pub(super) fn of(own: &OwnKeyInput<'_>, draft: &mut Draft<'_>, besides: Option<Verdict>) -> Said {
+pub(super) fn of<'a>(own: &'a OwnKeyInput<'a>, draft: &mut Draft<'_>, besides: Option<Verdict>) -> Said<'a> {
     let (input, spec) = (&own.endpoint, &own.endpoint.object.spec);
     let name = secret_name(input.object);
     let fingerprint = draft.status.signing_secret.as_ref().map(|known| known.fingerprint.clone()).unwrap_or_default();
@@ -128,7 +138,7 @@ pub(super) fn of(own: &OwnKeyInput<'_>, draft: &mut Draft<'_>, besides: Option<V
         report = report.with(Verdict::new(ConditionType::RotationOverdue, Is::True, Reason::ArrangedByPeople, message));
     }
     report.others.extend(besides);
-    Said { report, provider: own.provider }
+    Said { report, own }
 }
 
 /// What a person has to do at a static provider. Whether it was done, nothing tells.

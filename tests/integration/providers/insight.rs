@@ -69,10 +69,9 @@ async fn each_shape_of_a_refusal_is_read_right() {
     let message = account.message("Ready");
     assert!(message.contains("spec.insightHealth.ehr \"athena\""), "{message}");
     // A missing key names the field.
-    let mut secret = insight_secret();
-    secret["stringData"].as_object_mut().unwrap().remove("signing-key");
-    secret["data"] = json!({"signing-key": null});
-    world.apply([secret]).await;
+    let mut elsewhere = insight_account(&insight.base_url());
+    elsewhere["spec"]["insightHealth"]["signingKeySecretRef"]["key"] = json!("another");
+    world.apply([elsewhere]).await;
     let missing = |object: &crate::support::Object| {
         object.message("Ready").contains("spec.insightHealth.signingKeySecretRef.key")
     };
