@@ -9,7 +9,8 @@ use external_webhooks::api::table::{Beside, rows};
 use external_webhooks::api::{ConditionType, GROUP, all_crds};
 use serde_json::Value;
 
-use crate::{MADE, golden, root};
+use crate::argo::tried_on;
+use crate::{MADE, golden};
 
 /// Flux asks them in this order; the first that is true decides.
 fn expressions() -> [(&'static str, String); 3] {
@@ -77,7 +78,7 @@ fn verdict(object: &Value) -> Option<&'static str> {
 fn the_expressions_agree_with_the_scripts_of_argo_cd() {
     let mut seen = 0;
     for crd in all_crds() {
-        let folder = root().join("deploy/argocd/resource_customizations").join(GROUP).join(crd.spec.names.kind);
+        let folder = tried_on(&crd.spec.names.kind);
         let tests: Value =
             serde_saphyr::from_str(&std::fs::read_to_string(folder.join("health_test.yaml")).unwrap()).unwrap();
         for case in tests["tests"].as_array().unwrap() {
