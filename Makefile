@@ -18,7 +18,7 @@ BENCH := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_di
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check reference reference-check docs site release-check clean
+.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check reference reference-check docs site release-check generated generated-check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,13 @@ crds-check: ## fail if crds/ is not what `make crds` writes
 	$(CARGO) build --locked -p external-webhooks
 	@mkdir -p crds; fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(OPERATOR) crds --dir "$$fresh" \
 		&& diff -ru crds "$$fresh" || { echo 'crds/ is out of date: run make crds and commit'; exit 1; }
+
+generated: control-plane ## write what the table of conditions makes: docs/conditions.md, alerts, dashboard, health checks
+	UPDATE_GENERATED=1 $(CARGO) test --locked -q -p external-webhooks --test integration health_checks
+	UPDATE_GENERATED=1 $(CARGO) test --locked -q -p external-webhooks --test generated as_made
+
+generated-check: ## fail if that is not what `make generated` writes
+	$(CARGO) test --locked -q -p external-webhooks --test generated as_made
 
 reference: ## write docs/reference.md from crds/*.yaml
 	$(CARGO) run --locked --quiet -p testbed --bin reference -- crds docs/reference.md

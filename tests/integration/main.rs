@@ -21,6 +21,7 @@ mod faults;
 mod frozen;
 mod gate;
 mod gitops;
+mod health_checks;
 mod lease;
 mod lifecycle;
 mod manifests;
