@@ -10,6 +10,7 @@ mod adoption;
 mod bad_input;
 mod binary;
 mod catalogue;
+mod chart;
 mod counts;
 mod crash;
 mod deletion;

@@ -6,15 +6,17 @@ mod canary;
 mod deliveries;
 mod logs;
 mod operator;
+mod process;
 mod record;
 mod rules;
 mod shapes;
 mod world;
 
-pub use builder::{OPERATORS, cluster};
+pub use builder::{OPERATORS, bare_cluster, cluster};
 pub use calls::{describe, tally};
 pub use deliveries::{Deliveries, Mood, repeats, torn};
 pub use operator::panics;
+pub use process::{Running, get};
 pub use record::Object;
 pub use rules::breaches;
 pub use shapes::*;
