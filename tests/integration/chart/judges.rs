@@ -116,8 +116,9 @@ async fn write_schemas(client: &Client, folder: &Path) {
             collect(name, definitions, &mut used);
             let reference = format!("#/definitions/{name}");
             let schema = json!({"$ref": reference, "definitions": used});
-            // kubeconform's names: no folder, lower case, the group whole.
-            let file = format!("{}_{}_{}.json", part("kind").to_lowercase(), part("group"), part("version"));
+            // kubeconform's names; what has no group has its version there.
+            let group = if part("group").is_empty() { part("version") } else { part("group") };
+            let file = format!("{}_{group}_{}.json", part("kind").to_lowercase(), part("version"));
             std::fs::write(folder.join(file), schema.to_string()).unwrap();
             kinds += 1;
         }
@@ -139,30 +140,29 @@ fn collect(name: &str, all: &Map<String, Value>, used: &mut BTreeMap<String, Val
     }
 }
 
-/// Refuses unknown fields wherever fields are named, and notes the references. Two types are a string or a number, which this
-/// form of schema cannot say.
+/// Refuses unknown fields wherever fields are named, and notes the references.
 fn close(schema: &mut Value, references: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(fields) => {
-            if let Some(name) =
-                fields.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix("#/definitions/"))
-            {
-                references.insert(name.to_owned());
-                return;
-            }
-            let format = fields.get("format").and_then(Value::as_str).unwrap_or_default();
-            if format == "int-or-string" {
-                *schema = json!({"type": ["string", "integer"]});
-                return;
-            }
-            fields.remove("format");
-            let preserves = fields.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
-            if fields.contains_key("properties") && !fields.contains_key("additionalProperties") && !preserves {
-                fields.insert("additionalProperties".into(), Value::Bool(false));
-            }
-            fields.values_mut().for_each(|inner| close(inner, references));
+    let reference = schema["$ref"].as_str().and_then(|text| text.strip_prefix("#/definitions/"));
+    if let Some(name) = reference {
+        references.insert(name.to_owned());
+        return;
+    }
+    // This form of schema cannot say that something is a string or a number; the format of these says so.
+    if schema["format"] == "int-or-string" {
+        *schema = json!({"type": ["string", "integer"]});
+        return;
+    }
+    let preserves = schema["x-kubernetes-preserve-unknown-fields"] == true;
+    let Some(parts) = schema.as_object_mut() else { return };
+    parts.remove("format");
+    if parts.contains_key("properties") && !parts.contains_key("additionalProperties") && !preserves {
+        parts.insert("additionalProperties".into(), Value::Bool(false));
+    }
+    for (name, part) in parts.iter_mut() {
+        match (name.as_str(), part) {
+            ("properties", Value::Object(properties)) => properties.values_mut().for_each(|one| close(one, references)),
+            ("items" | "additionalProperties", part) if part.is_object() => close(part, references),
+            _ => {}
         }
-        Value::Array(items) => items.iter_mut().for_each(|inner| close(inner, references)),
-        _ => {}
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use external_webhooks::runtime::{Lease, LeaseTiming};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 use testbed::control_plane::AuditRequest;
 use testbed::nexhealth::EndpointPatch;
@@ -99,6 +99,7 @@ async fn live(world: &mut World) {
         world.provider.edit().patch_endpoint(held.id, &moved).unwrap();
         world.until("put back", |world| world.remote_of("intake").target_url == held.target_url).await;
     }
+    meet(world).await;
     // Another process reads before it plans.
     world.stop_operator().await;
     world.settings.lease.release().await;
@@ -133,6 +134,39 @@ async fn live(world: &mut World) {
     world.stop_operator().await;
     world.settings.lease.release().await;
     end.cancel();
+}
+
+/// Edits objects of every kind faster than the operator writes their status, until its writes have met the edits: then it reads
+/// the object as it is.
+async fn meet(world: &World) {
+    let (_, own) = operator(world).await;
+    let user = format!("system:serviceaccount:{own}:external-webhooks");
+    let edits: [(&str, &str, fn(u32) -> Value); 4] = [
+        ("ProviderAccount", "default", |turn| json!({"outagePercent": 30 + turn % 2})),
+        (
+            "WebhookEndpoint",
+            "intake",
+            |turn| json!({"signingSecret": {"template": {"labels": {"turn": format!("{}", turn % 2)}}}}),
+        ),
+        ("WebhookSubscription", "one", |turn| json!({"undeclared": if turn % 2 == 0 { "Report" } else { "Delete" }})),
+        ("PracticeSyncMonitor", "sunshine", |turn| json!({"confirm": format!("{}s", turn % 2)})),
+    ];
+    for (kind, name, edit) in edits {
+        let kind = kube::core::GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, &format!("{}s", kind.kind.to_lowercase()));
+        let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), world.namespace.name(), &resource);
+        let (mark, began, mut turn) = (world.cluster.audit().mark(), Instant::now(), 0);
+        let read = |request: &AuditRequest| request.verb == "get" && request.resource == resource.plural;
+        while !world.cluster.audit().requests(&user, mark).unwrap().iter().any(read) {
+            assert!(began.elapsed() < PATIENCE, "{}: no write met an edit\n{}", kind.kind, world.report());
+            for _ in 0..10 {
+                turn += 1;
+                let patch = Patch::Merge(json!({"spec": edit(turn)}));
+                api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+            }
+        }
+    }
+    world.all_ready().await;
 }
 
 /// Lives, and compares what was asked for with what is allowed.
