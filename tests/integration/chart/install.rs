@@ -47,13 +47,13 @@ async fn prepared() -> &'static ControlPlane {
 }
 
 /// `helm install`, `upgrade` and so on.
-async fn helms(cluster: &ControlPlane, args: &[&str]) -> String {
+pub(super) async fn helms(cluster: &ControlPlane, args: &[&str]) -> String {
     let mut command = helm(Some(cluster)).await;
     command.args(args).args(["--namespace", SYSTEM]);
     succeeds(command).await
 }
 
-async fn deployment(client: &Client) -> Value {
+pub(super) async fn deployment(client: &Client) -> Value {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), SYSTEM);
     serde_json::to_value(deployments.get(RELEASE).await.unwrap()).unwrap()
 }
@@ -73,7 +73,7 @@ async fn probe(running: &Running, deployment: &Value, name: &str) -> u16 {
 }
 
 /// Waits until a probe answers with success.
-async fn passes(running: &Running, deployment: &Value, name: &str) {
+pub(super) async fn passes(running: &Running, deployment: &Value, name: &str) {
     let began = Instant::now();
     while running.address().is_none() || probe(running, deployment, name).await != 200 {
         assert!(began.elapsed() < PATIENCE, "{name} does not pass\n{}", running.log());
@@ -82,7 +82,7 @@ async fn passes(running: &Running, deployment: &Value, name: &str) {
 }
 
 /// Ends the process as a kubelet does, and expects it to end well.
-async fn stops(mut running: Running) {
+pub(super) async fn stops(mut running: Running) {
     let id = running.child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let log = running.log();

@@ -45,6 +45,7 @@ const NO_MANIFEST: &[&str] = &[
     "charts/external-webhooks/ci/",
     "charts/external-webhooks/files/alerts.yaml",
     "charts/external-webhooks/templates/",
+    "tests/integration/chart/previous/",
     ".github/",
 ];
 
