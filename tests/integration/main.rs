@@ -21,6 +21,7 @@ mod fault_bench;
 mod faults;
 mod frozen;
 mod gate;
+mod image;
 mod lease;
 mod lifecycle;
 mod monitor;
