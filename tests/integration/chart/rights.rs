@@ -2,6 +2,7 @@
 //! asks for nothing else. In both modes.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use external_webhooks::runtime::{Lease, LeaseTiming};
@@ -18,6 +19,9 @@ use crate::support::{PATIENCE, SUNSHINE, World, endpoint, events, monitor, offic
 
 /// Group, resource with subresource, name (`*`: any), verb.
 type Right = (String, String, String, String);
+
+/// Lists and watches: what was asked for, and whether of metadata alone.
+type Lists = Vec<(String, bool)>;
 
 /// What the file's rules allow, each alone.
 fn rights(file: &str) -> BTreeSet<Right> {
@@ -171,6 +175,18 @@ async fn meet(world: &World) {
 
 /// Lives, and compares what was asked for with what is allowed.
 async fn assert_rights_are_used(mut world: World, file: &str) {
+    // What the log does not tell: whether a list is of whole objects or of their metadata.
+    let (proxy, whole) = (world.cluster.proxy().await.unwrap(), Arc::<Mutex<Lists>>::default());
+    let through = world.kubeconfig.with_file_name(format!("{}.kubeconfig", world.namespace.name()));
+    world.kubeconfig = proxy.kubeconfig(&world.kubeconfig, &through).unwrap();
+    let seen = whole.clone();
+    proxy.on_request(move |call| {
+        if ["LIST", "WATCH"].contains(&call.verb) && ["secrets", "configmaps"].contains(&call.resource.as_str()) {
+            let metadata = call.accept.contains("as=PartialObjectMetadata");
+            seen.lock().unwrap().push((call.uri.clone(), metadata));
+        }
+        None
+    });
     let (_, own) = operator(&world).await;
     let (mark, user) = (world.cluster.audit().mark(), format!("system:serviceaccount:{own}:external-webhooks"));
     live(&mut world).await;
@@ -181,6 +197,8 @@ async fn assert_rights_are_used(mut world: World, file: &str) {
         requests.iter().filter(|request| !request.resource.is_empty()).flat_map(needs).collect();
     let unused: Vec<Right> = rights(file).difference(&used).cloned().collect();
     assert!(unused.is_empty(), "nothing uses {unused:#?}");
+    let lists = whole.lock().unwrap().clone();
+    assert!(lists.len() >= 2 && lists.iter().all(|(_, metadata)| *metadata), "more than metadata: {lists:#?}");
     world.finish().await;
 }
 
