@@ -23,6 +23,9 @@ type Right = (String, String, String, String);
 /// Lists and watches: what was asked for, and whether of metadata alone.
 type Lists = Vec<(String, bool)>;
 
+/// A change of a spec that is another one each turn.
+type Edit = fn(u32) -> Value;
+
 /// What the file's rules allow, each alone.
 fn rights(file: &str) -> BTreeSet<Right> {
     let mut rights = BTreeSet::new();
@@ -145,7 +148,7 @@ async fn live(world: &mut World) {
 async fn meet(world: &World) {
     let (_, own) = operator(world).await;
     let user = format!("system:serviceaccount:{own}:external-webhooks");
-    let edits: [(&str, &str, fn(u32) -> Value); 4] = [
+    let edits: [(&str, &str, Edit); 4] = [
         ("ProviderAccount", "default", |turn| json!({"outagePercent": 30 + turn % 2})),
         (
             "WebhookEndpoint",
