@@ -1,6 +1,6 @@
 //! `ProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,18 +14,22 @@ use super::error::PassError;
 use super::memory::Memory;
 use super::secrets::{self, ReadSecret};
 use super::write::Writer;
-use super::{claims, observer, policy, request, wakes};
-use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
-use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
+use super::{adapters, claims, observer, policy, request, wakes};
+use crate::api::account::{RemoteCounts, UnclaimedEndpoint};
+use crate::api::provider_block::{CredentialRef, ProviderBlock};
+use crate::api::{
+    IN_USE_FINALIZER, ProviderAccount, ProviderAccountSpec, ProviderAccountStatus, REMOTE_FINALIZER, Reason,
+};
 use crate::plan::account::{AccountFinding, held_up, scope, wide_outage, wide_outage_note};
 use crate::plan::condition::bounded;
 use crate::plan::target;
+use crate::provider::Keyring;
 use crate::provider::base_url::BaseUrl;
+use crate::provider::credentials::check_api_key;
 use crate::provider::gate::{Gate, GateConfig};
 use crate::provider::mirror::{Mirror, World};
-use crate::provider::nexhealth::{self, NexHealth, check_api_key};
-use crate::provider::realm::{Realm, RealmKey};
-use crate::provider::{CallObserver, Provider};
+use crate::provider::model::{RemoteId, RemoteRow};
+use crate::provider::realm::Realm;
 use crate::signing::SecretText;
 
 /// Most unclaimed endpoints in the status.
@@ -34,10 +38,12 @@ const UNCLAIMED: usize = 20;
 /// What this process remembers of an account object.
 #[derive(Default)]
 pub struct AccountMemory {
-    /// The Secret as last read.
-    pub secret: LastRead,
-    /// The Secret that holds the key now, to be let go when another one does.
-    held: Option<String>,
+    /// Its Secrets as last read, by name.
+    pub secrets: BTreeMap<String, LastRead>,
+    /// The Secrets that hold the keys now, to be let go when others do.
+    held: BTreeSet<String>,
+    /// The generation for which the credentials were last to be proven.
+    proven_for: Option<i64>,
     /// The realm of the last key, which goes on serving deletes when the Secret is gone.
     realm: Option<Arc<RealmHandle>>,
     /// Whether the dependants know that the account releases them.
@@ -129,9 +135,9 @@ fn dependants(context: &Context, account: &ProviderAccount) -> Vec<String> {
 
 async fn let_go(context: &Context, object: &ProviderAccount, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
     let namespace = object.namespace().unwrap_or_default();
-    let named = object.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
-    let held = memory.plan().held.take();
-    let names: BTreeSet<String> = named.into_iter().chain(held).collect();
+    let named = object.spec.credential_refs().into_iter().map(|credential| credential.name.to_owned());
+    let held = std::mem::take(&mut memory.plan().held);
+    let names: BTreeSet<String> = named.chain(held).collect();
     for name in names {
         secrets::let_go(context, &namespace, &name, &object.name_any()).await?;
     }
@@ -145,54 +151,55 @@ async fn find(
     memory: &Memory<AccountMemory>,
     fresh: bool,
 ) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
-    let Some(block) = &object.spec.nex_health else {
-        let message = "spec has no provider block: set spec.nexHealth".to_owned();
+    let Some(block) = object.spec.block() else {
+        let message =
+            "spec has no provider block: set spec.nexHealth, spec.heroHealth or spec.insightHealth".to_owned();
         return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None));
     };
-    let url = object.spec.base_url.as_deref().unwrap_or(nexhealth::DEFAULT_BASE_URL);
-    let base_url = match BaseUrl::parse(url, nexhealth::DEFAULT_BASE_URL, &context.allowed_base_urls) {
+    let own = adapters::default_base_url(&block);
+    let url = object.spec.base_url.as_deref().unwrap_or(own);
+    let base_url = match BaseUrl::parse(url, own, &context.allowed_base_urls) {
         Ok(base_url) => base_url,
         Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
     };
-    let origin = base_url.origin();
-    let key = match api_key(context, object, block, memory).await {
-        Ok(Ok(key)) => key,
+    let keys = match credentials(context, object, memory).await? {
+        Ok(keys) => keys,
         // rules.md *Keys and the Secret*: the key in memory serves deletes only.
-        Ok(Err(finding @ AccountFinding::SecretMissing { .. })) => {
+        Err(finding) if finding.leaves_key_in_memory() => {
+            let origin = base_url.origin();
             let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
             return Ok((finding, realm));
         }
-        Ok(Err(finding)) => return Ok((finding, None)),
-        Err(PassError::Forbidden) => {
-            let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
-            return Ok((AccountFinding::SecretForbidden { secret: block.api_key_secret_ref.name.clone() }, realm));
-        }
-        Err(error) => return Err(error),
+        Err(finding) => return Ok((finding, None)),
     };
-    let handle = match join(context, object, block, base_url, &key) {
+    let handle = match join(context, object, &block, base_url, &keys) {
         Ok(handle) => handle,
         Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
     };
-    memory.plan().realm = Some(handle.clone());
-    let secret = block.api_key_secret_ref.name.clone();
     let known = object.status.as_ref().and_then(|status| status.scope.as_ref());
     // rules.md *Absence*: it counts once, because the fingerprint changes with what is accepted.
     let accepts = known.is_some_and(|scope| scope.fingerprint == object.spec.accept_scope);
-    let sample = object.status.as_ref().and_then(|status| status.scope.as_ref());
-    let sample = sample.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
+    let sample = known.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     handle.realm.accept_world(accepts);
-    let unseen = handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none());
-    let look = fresh || unseen && handle.trouble().is_none();
+    let generation = object.metadata.generation;
+    if std::mem::replace(&mut memory.plan().proven_for, generation) != generation {
+        handle.realm.forget_proof();
+    }
+    memory.plan().realm = Some(handle.clone());
+    let look = fresh || !handle.realm.has_looked() && handle.trouble().is_none();
     if look && observer::round(&handle).await {
         // The other accounts of the realm hear of it too.
         wakes::accounts_of(context, &handle);
     }
     let finding = match handle.trouble() {
-        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { secret },
+        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { sent: sent(&object.spec) },
+        Some(Trouble::OtherServer { like }) => {
+            AccountFinding::OtherServer { provider: block.provider(), field: block.field(), like }
+        }
         Some(Trouble::Unavailable { cause, .. }) => AccountFinding::Unavailable { cause },
         Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
-        None => match handle.realm.read(Mirror::world) {
+        None => match handle.realm.world() {
             World::Trusted => AccountFinding::Authenticated,
             World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect {
                 fingerprint: known.map(|scope| scope.fingerprint.clone()),
@@ -204,65 +211,98 @@ async fn find(
     Ok((finding, Some(handle)))
 }
 
-/// The API key, held by the in-use finalizer before its first use.
-async fn api_key(
-    context: &Context,
-    object: &ProviderAccount,
-    block: &NexHealthAccount,
-    memory: &Memory<AccountMemory>,
-) -> Result<Result<SecretText, AccountFinding>, PassError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let (name, key) = (&block.api_key_secret_ref.name, &block.api_key_secret_ref.key);
-    let known = match &memory.plan().secret {
-        LastRead::Known(Some(secret)) if secret.meta.name.as_ref() == Some(name) => Some(secret.clone()),
-        _ => None,
-    };
-    let secret = match known {
-        Some(secret) => Some(secret),
-        None => {
-            let read = secrets::read(context, &namespace, name).await?.map(Arc::new);
-            memory.plan().secret = LastRead::Known(read.clone());
-            read
-        }
-    };
-    let missing = || AccountFinding::SecretMissing { secret: name.clone() };
-    let Some(secret) = secret else { return Ok(Err(missing())) };
-    if object.metadata.deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
-        return Ok(Err(missing()));
+/// What the provider does not accept, in words.
+fn sent(spec: &ProviderAccountSpec) -> String {
+    let of = |credential: &CredentialRef<'_>| format!("the {} in the Secret {:?}", credential.what, credential.name);
+    let sent: Vec<String> = spec.credential_refs().iter().map(of).collect();
+    match &spec.insight_health {
+        Some(block) => format!("{} for spec.insightHealth.ehr {:?}", sent.join(" with "), block.ehr),
+        None => sent.join(" with "),
     }
-    let value = match usable(&secret, name, key) {
-        Ok(value) => value,
-        Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
-    };
-    secrets::hold(context, &secret).await?;
-    let before = memory.plan().held.replace(name.clone());
-    if let Some(before) = before.filter(|before| before != name) {
-        secrets::let_go(context, &namespace, &before, &object.name_any()).await?;
-    }
-    Ok(Ok(value))
 }
 
-fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, String> {
-    let Some(value) = secret.values.get(key) else {
+/// The keys that the spec names, in its order, held by the in-use finalizer before their first use.
+async fn credentials(
+    context: &Context,
+    object: &ProviderAccount,
+    memory: &Memory<AccountMemory>,
+) -> Result<Result<Vec<SecretText>, AccountFinding>, PassError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let mut read = Vec::new();
+    for credential in object.spec.credential_refs() {
+        let CredentialRef { field, what, name, .. } = credential;
+        let missing = || AccountFinding::SecretMissing { secret: name.to_owned(), field, what };
+        let secret = match secret(context, &namespace, name, memory).await {
+            Ok(Some(secret)) => secret,
+            Ok(None) => return Ok(Err(missing())),
+            Err(PassError::Forbidden) => {
+                return Ok(Err(AccountFinding::SecretForbidden { secret: name.to_owned(), field }));
+            }
+            Err(error) => return Err(error),
+        };
+        if object.metadata.deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
+            return Ok(Err(missing()));
+        }
+        match usable(&secret, &credential) {
+            Ok(value) => read.push((secret, value)),
+            Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
+        }
+    }
+    let mut now = BTreeSet::new();
+    for (secret, _) in &read {
+        if now.insert(secret.meta.name.clone().unwrap_or_default()) {
+            let held = secrets::hold(context, secret).await;
+            if held.is_err() {
+                // Somebody else has written it since it was read, and the watch may have told so before we had read it.
+                memory.plan().secrets.clear();
+            }
+            held?;
+        }
+    }
+    let before = std::mem::replace(&mut memory.plan().held, now.clone());
+    for name in before.difference(&now) {
+        secrets::let_go(context, &namespace, name, &object.name_any()).await?;
+    }
+    memory.plan().secrets.retain(|name, _| now.contains(name));
+    Ok(Ok(read.into_iter().map(|(_, value)| value).collect()))
+}
+
+/// A Secret as it was last read, or is now.
+async fn secret(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    memory: &Memory<AccountMemory>,
+) -> Result<Option<Arc<ReadSecret>>, PassError> {
+    if let Some(LastRead::Known(Some(known))) = memory.plan().secrets.get(name) {
+        return Ok(Some(known.clone()));
+    }
+    let read = secrets::read(context, namespace, name).await?.map(Arc::new);
+    memory.plan().secrets.insert(name.to_owned(), LastRead::Known(read.clone()));
+    Ok(read)
+}
+
+fn usable(secret: &ReadSecret, credential: &CredentialRef<'_>) -> Result<SecretText, String> {
+    let CredentialRef { field, what, name, key } = credential;
+    let Some(value) = secret.values.get(*key) else {
         return Err(format!(
-            "the Secret {name:?} has no text under the key {key:?}: add the API key there, or correct spec.nexHealth.apiKeySecretRef.key"
+            "the Secret {name:?} has no text under the key {key:?}: add the {what} there, or correct {field}.key"
         ));
     };
     match check_api_key(value) {
         Ok(()) => Ok(value.clone()),
-        Err(remedy) => Err(format!("the API key in the Secret {name:?} under {key:?} {remedy}")),
+        Err(remedy) => Err(format!("the {what} in the Secret {name:?} under {key:?} {remedy}")),
     }
 }
 
-/// The realm of the key; a new key makes a new one, whose lists begin from nothing.
+/// The realm of the keys; new keys make a new one, whose lists begin from nothing.
 fn join(
     context: &Arc<Context>,
     object: &ProviderAccount,
-    block: &NexHealthAccount,
+    block: &ProviderBlock<'_>,
     base_url: BaseUrl,
-    key: &SecretText,
+    keys: &[SecretText],
 ) -> Result<Arc<RealmHandle>, String> {
-    let realm_key = RealmKey::new("nexhealth", base_url.origin(), key.digest());
     let rate = |number: i64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
     let limit = object.spec.rate_limit;
     let member = Member {
@@ -270,19 +310,11 @@ fn join(
         sync_interval: context.sync_interval(object),
         rate: (rate(limit.requests_per_minute), rate(limit.burst)),
     };
+    let realm_key = adapters::realm_key(block, &base_url, keys);
     let (handle, new) = context.accounts.realm(realm_key, |realm_key| {
         let config = GateConfig { requests_per_minute: member.rate.0, burst: member.rate.1, ..GateConfig::default() };
         let gate = Arc::new(Gate::new(config));
-        let account = nexhealth::NexHealthAccount {
-            base_url,
-            api_key: key.clone(),
-            api_version: Arc::from(block.api_version.as_str()),
-            token_timing: context.timing.tokens,
-        };
-        let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
-        let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));
-        let provider = NexHealth::new(account, gate.clone(), http, observer, fence);
-        let provider: Arc<dyn Provider> = Arc::new(provider.map_err(|error: nexhealth::SetupError| error.to_string())?);
+        let provider = adapters::adapter(context, block, base_url, keys, gate.clone())?;
         Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
     handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
@@ -310,12 +342,11 @@ fn record(
         (None, _) if *finding == AccountFinding::Authenticated => Standing::Ready,
         (None, _) => Standing::Unavailable { long: false },
     };
-    let version = object.spec.nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
     let entry = AccountEntry {
         standing,
         generation: object.metadata.generation,
         allow_insecure: object.spec.allow_insecure_targets,
-        api_version: Arc::from(version),
+        api_version: adapters::payload_version(object.spec.block()),
         realm,
     };
     context.accounts.set(name, entry)
@@ -323,8 +354,11 @@ fn record(
 
 /// While the Secret is going: when it counts as being replaced (rules.md *Keys and the Secret*). No watch tells of that.
 fn replaced_in(context: &Context, memory: &Memory<AccountMemory>) -> Option<std::time::Duration> {
-    let LastRead::Known(Some(secret)) = &memory.plan().secret else { return None };
-    let since = secret.meta.deletion_timestamp.as_ref()?.0;
+    let going = |read: &LastRead| match read {
+        LastRead::Known(Some(secret)) => secret.meta.deletion_timestamp.as_ref().map(|since| since.0),
+        _ => None,
+    };
+    let since = memory.plan().secrets.values().filter_map(going).min()?;
     let left = context.timing.secret_replaced.saturating_sub(crate::plan::elapsed(since, Timestamp::now()));
     (!left.is_zero()).then_some(left)
 }
@@ -340,6 +374,12 @@ fn outage_end(context: &Context, realm: Option<&RealmHandle>) -> Option<std::tim
 fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
     let held = claims::held_in(context, handle);
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    if let Some(keyring) = handle.realm.provider().keyring() {
+        return handle.realm.read(|mirror| count_rows(mirror, keyring, &held, status));
+    }
+    if handle.realm.provider().endpoints().is_none() {
+        return;
+    }
     handle.realm.read(|mirror| {
         let mut unclaimed: Vec<_> = mirror.endpoints().filter(|endpoint| !held.contains(&endpoint.id)).collect();
         unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
@@ -363,4 +403,21 @@ fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, stat
             status.scope = scope(None, "nexhealth", &handle.realm.key().origin, &BTreeSet::new());
         }
     });
+}
+
+/// The same where rows carry URL and key of their own: those that no object holds are unclaimed.
+fn count_rows(mirror: &Mirror, keyring: &Keyring, held: &HashSet<RemoteId>, status: &mut ProviderAccountStatus) {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut unclaimed: Vec<RemoteRow> = mirror.every_row().filter(|row| !held.contains(&row.endpoint)).collect();
+    unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
+    status.remote = Some(RemoteCounts {
+        endpoints: 0,
+        subscriptions: number(held.iter().map(|home| mirror.row_counts(home).total).sum()),
+        unclaimed_endpoints: number(unclaimed.len()),
+    });
+    let shown = unclaimed.iter().take(UNCLAIMED).map(|row| UnclaimedEndpoint {
+        id: row.id.as_str().to_owned(),
+        target_url: target::shown(&keyring.target_url(&row.endpoint).unwrap_or_default()).chars().take(2048).collect(),
+    });
+    status.unclaimed = shown.collect();
 }

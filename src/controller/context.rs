@@ -212,10 +212,10 @@ impl Context {
         memory.is_some_and(|memory| memory.plan().secret.outdated(version))
     }
 
-    /// The same for an account.
-    pub fn account_memory_outdated(&self, account: &ProviderAccount, version: Option<&str>) -> bool {
+    /// The same for one of the Secrets of an account.
+    pub fn account_memory_outdated(&self, account: &ProviderAccount, secret: &str, version: Option<&str>) -> bool {
         let memory = account.metadata.uid.as_deref().and_then(|uid| self.account_memory.get(uid));
-        memory.is_some_and(|memory| memory.plan().secret.outdated(version))
+        memory.is_some_and(|memory| memory.plan().secrets.entry(secret.to_owned()).or_default().outdated(version))
     }
 }
 

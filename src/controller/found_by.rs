@@ -75,7 +75,7 @@ pub fn pair(namespace: &str, endpoint: &str, event: &str, scope: Scope<'_>) -> K
 impl Kind for ProviderAccount {
     fn keys(&self) -> Vec<Key> {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        self.spec.nex_health.iter().map(|block| secret(namespace, &block.api_key_secret_ref.name)).collect()
+        self.spec.credential_refs().iter().map(|credential| secret(namespace, credential.name)).collect()
     }
 
     /// There are few accounts.

@@ -28,6 +28,7 @@
 
 mod account;
 mod accounts;
+mod adapters;
 mod cache;
 #[cfg(test)]
 mod cache_tests;
@@ -39,6 +40,7 @@ mod endpoint;
 mod error;
 mod events;
 mod found_by;
+mod homes;
 mod index;
 mod kinds;
 mod losses;

@@ -99,7 +99,16 @@ fn belongs(object: &PracticeSyncMonitor, account: &AccountName) -> bool {
 
 fn surroundings(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
     match context.accounts.get(&account.0, &account.1) {
-        Some(entry) => (entry.view(), entry.realm),
+        Some(entry) => {
+            let lacks = |handle: &Arc<RealmHandle>| {
+                let provider = handle.realm.provider();
+                let what = "sync status to watch";
+                provider.syncs().is_none().then(|| AccountView::Lacks { provider: provider.catalogue().provider, what })
+            };
+            let ready = matches!(entry.view(), AccountView::Ready { .. });
+            let lacks = entry.realm.as_ref().filter(|_| ready).and_then(lacks);
+            (lacks.unwrap_or_else(|| entry.view()), entry.realm)
+        }
         // Its first pass has not been yet.
         None if context.account_cache.get(&account.0, &account.1).is_some() => {
             (AccountView::Unavailable { long: false }, None)

@@ -23,6 +23,12 @@ pub fn account_block(account: &AccountView, account_name: &str) -> Option<Accoun
                 "the provider of account {account_name:?} has not answered for a while; see the account's Ready condition. What exists there is left as it is"
             ),
         ),
+        AccountView::Lacks { provider, what } => Report::stalled(
+            Reason::NotSupportedByProvider,
+            format!(
+                "{provider} has no {what}, so there is nothing to do: delete this object, or let it refer to an account of another provider"
+            ),
+        ),
         AccountView::NotFound => Report::waiting(
             Reason::AccountNotFound,
             format!(

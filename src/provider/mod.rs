@@ -14,10 +14,15 @@
 pub mod base_url;
 pub mod caller;
 pub mod canonical;
+pub mod credentials;
+mod dialect;
 pub mod error;
 pub mod fence;
 pub mod gate;
+pub mod herohealth;
 pub mod http;
+pub mod insighthealth;
+pub mod keyring;
 pub mod mirror;
 pub mod model;
 pub mod nexhealth;
@@ -34,6 +39,7 @@ use async_trait::async_trait;
 pub use caller::CallObserver;
 pub use error::{Ambiguity, CallError, Unavailable};
 pub use fence::Fence;
+pub use keyring::Keyring;
 use model::sync::{Place, Sync as PracticeSync};
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};
@@ -66,6 +72,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// How practices are kept in step; `None` where the provider does not say.
     fn syncs(&self) -> Option<&dyn SyncCalls>;
+
+    /// URLs and keys of rows that carry their own (fused shape); `None` where they do not.
+    fn keyring(&self) -> Option<&Keyring> {
+        None
+    }
 
     /// Proves the credentials without changing anything. Adapters that list anyway sign in.
     ///

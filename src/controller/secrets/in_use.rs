@@ -30,7 +30,7 @@ pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) ->
         account.metadata.namespace.as_deref() == Some(namespace)
             && account.metadata.name.as_deref() != Some(by)
             && account.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER)
-            && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name)
+            && account.spec.uses_secret(name)
     });
     if used {
         return Ok(());
@@ -79,8 +79,8 @@ pub async fn namespace_is_going(context: &Context, namespace: &str) -> Result<bo
 pub async fn let_all_go(context: &Context, namespace: &str) -> Result<(), PassError> {
     let mut accounts = context.account_cache.all();
     accounts.retain(|account| account.metadata.namespace.as_deref() == Some(namespace));
-    let blocks = accounts.iter().filter_map(|account| account.spec.nex_health.as_ref());
-    let names: std::collections::BTreeSet<&String> = blocks.map(|block| &block.api_key_secret_ref.name).collect();
+    let credentials = accounts.iter().flat_map(|account| account.spec.credential_refs());
+    let names: std::collections::BTreeSet<&str> = credentials.map(|credential| credential.name).collect();
     for name in names {
         if let Some(secret) = super::read(context, namespace, name).await? {
             take_off(context, &secret).await?;

@@ -73,9 +73,9 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
     let mut referred = false;
     for account in context.account_cache.find(found_by::secret(&namespace, &name)) {
         let within = within(account.metadata.namespace.as_ref());
-        if within && account.spec.nex_health.as_ref().is_some_and(|block| block.api_key_secret_ref.name == name) {
+        if within && account.spec.uses_secret(&name) {
             referred = true;
-            if context.account_memory_outdated(&account, version.as_deref()) {
+            if context.account_memory_outdated(&account, &name, version.as_deref()) {
                 wakes::wake(context, &*account);
             }
         }
@@ -105,12 +105,13 @@ fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String
     }
     for account in context.account_cache.all() {
         let own = account.metadata.namespace.as_ref();
-        let name = account.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
-        if covered(own)
-            && name.is_some_and(|name| !is_listed(own, name))
-            && context.account_memory_outdated(&account, None)
-        {
-            wakes::wake(context, &*account);
+        for credential in account.spec.credential_refs() {
+            if covered(own)
+                && !is_listed(own, credential.name.to_owned())
+                && context.account_memory_outdated(&account, credential.name, None)
+            {
+                wakes::wake(context, &*account);
+            }
         }
     }
 }

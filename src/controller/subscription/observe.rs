@@ -12,7 +12,7 @@ use crate::controller::{claims, policy};
 use crate::plan::condition::find;
 use crate::plan::pairs::{self, Sibling};
 use crate::plan::rotation::Pair;
-use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
+use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow, OwnRows};
 use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::{RemoteId, RemoteRows};
 
@@ -26,6 +26,7 @@ pub(super) struct Surroundings {
     pub(super) policy: AccountPolicy,
     /// UID of the endpoint object.
     pub(super) endpoint: Option<String>,
+    pub(super) own_rows: Option<OwnRows>,
 }
 
 impl Pass<'_> {
@@ -38,6 +39,7 @@ impl Pass<'_> {
             realm: None,
             policy: AccountPolicy::default(),
             endpoint: None,
+            own_rows: None,
         };
         let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
             return nowhere(EndpointLink::NotFound);
@@ -47,9 +49,17 @@ impl Pass<'_> {
         let (policy, uid) = (policy::of(self.context, namespace, &name), endpoint.uid());
         match self.context.accounts.get(namespace, &name) {
             Some(entry) => {
-                let (account, generation) = ((entry.view(), name), entry.generation);
+                let (view, generation) = (entry.view(), entry.generation);
                 let (api_version, realm) = (entry.api_version, entry.realm);
-                Surroundings { link, account, api_version, generation, realm, policy, endpoint: uid }
+                let going = self.object.metadata.deletion_timestamp.is_some();
+                let view = match realm.as_ref().filter(|_| !going) {
+                    Some(handle) => at_provider(view, handle, &link),
+                    None => view,
+                };
+                let own_rows = realm.as_ref().is_some_and(|handle| handle.realm.provider().keyring().is_some());
+                let own_rows = own_rows.then_some(OwnRows { off: !endpoint.spec.active });
+                let account = (view, name);
+                Surroundings { link, account, api_version, generation, realm, policy, endpoint: uid, own_rows }
             }
             None if self.context.account_cache.get(namespace, &name).is_some() => {
                 let account = (AccountView::Unavailable { long: false }, name);
@@ -129,6 +139,23 @@ impl Pass<'_> {
             }
         }
         old
+    }
+}
+
+/// What the provider's shape makes of a usable account: nothing can be registered at a static one, and at a fused one not
+/// before the endpoint object has shown this process the key that its Secret holds.
+fn at_provider(view: AccountView, handle: &RealmHandle, link: &EndpointLink) -> AccountView {
+    let provider = handle.realm.provider();
+    match (&view, provider.rows(), provider.keyring(), link) {
+        (AccountView::Ready { .. }, None, _, _) => {
+            AccountView::Lacks { provider: provider.catalogue().provider, what: "webhook subscriptions" }
+        }
+        (AccountView::Ready { .. }, Some(_), Some(keyring), EndpointLink::Usable { remote_id, .. })
+            if keyring.target(remote_id).is_none() =>
+        {
+            AccountView::Unavailable { long: false }
+        }
+        _ => view,
     }
 }
 
