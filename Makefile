@@ -52,7 +52,7 @@ image: image-tools ## build the container image without a daemon, into target/im
 	PATH="$(IMAGE_TOOLS_ROOT)/bin:$$PATH" CARGO='$(CARGO)' tests/testbed/image.sh
 
 image-test: image control-plane ## run the image's own file system, read-only and as its user, against a real API server
-	IMAGE="$$(ls '$(CURDIR)'/target/image/*.oci.tar)" \
+	IMAGE="$$(ls -t '$(CURDIR)'/target/image/*.oci.tar | head -1)" \
 		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored image::
 
 image-target: ## add the static target of this machine to the toolchain

@@ -45,7 +45,9 @@ for arch in ${ARCHS:-$host}; do
     binaries+=(--binary "$arch=$target_dir/$triple/release/external-webhooks")
     # It writes beside every crate of the workspace; only the operator's is wanted.
     "$cargo" cyclonedx --quiet --format json --target "$triple" --override-filename image-parts
-    mv image-parts.json "$out/external-webhooks-$version-$arch.cdx.json"
+    # Our own crate is named by its place; where that is on this machine is nobody's affair.
+    sed "s#file://$PWD#file:///external-webhooks#g" image-parts.json >"$out/external-webhooks-$version-$arch.cdx.json"
+    rm image-parts.json
     find tests -name image-parts.json -delete
 done
 unset RUSTFLAGS

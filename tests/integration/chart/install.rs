@@ -179,15 +179,7 @@ async fn what_is_installed_works_and_what_is_removed_leaves_remotes_alone() {
     world.assert_writes(mark, []);
 
     // For good, in the order that the notes give.
-    for (kind, name) in [
-        ("WebhookSubscription", "one"),
-        ("WebhookSubscription", "two"),
-        ("WebhookEndpoint", "intake"),
-        ("ProviderAccount", "default"),
-    ] {
-        world.delete(kind, name).await;
-        world.gone(kind, name).await;
-    }
+    world.kubectl(&["delete", "hooks", "--all", "-A", "--timeout=60s"]).await;
     assert!(world.provider.endpoints().is_empty());
     stops(third).await;
     helms(cluster, &["uninstall", RELEASE]).await;
