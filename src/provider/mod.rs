@@ -9,6 +9,22 @@
 //! | fused (one webhook per event) | none | some, each with URL and key | none | none | us |
 //! | static (nothing to register) | none | none | none | none | us |
 //!
+//! # A fourth provider
+//!
+//! 1. A folder beside `herohealth`: an adapter that implements [`Provider`] and the capabilities it has. Its calls go through
+//!    `caller::Caller`, which knows gate, fence and metrics; answers are read in a `wire.rs` that keeps no text of them, is
+//!    tolerant where a difference does not matter, and calls nothing a list that has one unreadable element. Mark the calls
+//!    that an account begins with as `spoken_by` a new `Dialect`, so that an account at the wrong server says so.
+//! 2. Its known events as a [`Catalogue`], its signatures as a [`Recipe`], and one row in [`directory`], of which
+//!    `docs/providers.md` is made.
+//! 3. A block in `api::account` with its immutable fields, an arm in `api::provider_block` (which Secrets it names) and one in
+//!    `controller::adapters` (which adapter serves it; what splits realms).
+//! 4. Which shape? *Split*: [`EndpointCalls`] and [`RowCalls`]; every rule of the engine applies. *Fused*: [`RowCalls`] and a
+//!    [`Keyring`], by which a row's URL and key become its home ([`model::home`]). *Static*: neither; [`Provider::authenticate`]
+//!    is all. No plan asks for a provider's name.
+//! 5. A simulator in the test bed, as strict as the provider's documents, each open point a switch; then a line in the tables
+//!    of `tests/integration/providers`, which run rotations and faults over all of them.
+//!
 //! Nothing here knows Kubernetes. Adapters, and the [`probe`] of the self-test, are the only places that speak HTTP.
 
 pub mod base_url;
@@ -16,6 +32,7 @@ pub mod caller;
 pub mod canonical;
 pub mod credentials;
 mod dialect;
+pub mod directory;
 pub mod error;
 pub mod fence;
 pub mod gate;

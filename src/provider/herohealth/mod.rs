@@ -39,6 +39,11 @@ pub const DEFAULT_BASE_URL: &str = "https://api.herohealth.net";
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const GROUP: HeaderName = HeaderName::from_static("x-practice-group-id");
 
+/// The known events.
+pub fn catalogue() -> &'static Catalogue {
+    &catalogue::CATALOGUE
+}
+
 /// One account at Hero Health.
 #[derive(Clone)]
 pub struct HeroHealthAccount {
@@ -111,7 +116,7 @@ impl Provider for HeroHealth {
     }
 
     fn catalogue(&self) -> &'static Catalogue {
-        &catalogue::CATALOGUE
+        catalogue()
     }
 
     fn recipe(&self) -> Recipe {

@@ -35,6 +35,11 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
 
 static CATALOGUE: Catalogue = Catalogue { provider: "Insight Health", name_alone: true, events: Vec::new() };
 
+/// The known events.
+pub fn catalogue() -> &'static Catalogue {
+    &CATALOGUE
+}
+
 /// One account at Insight Health.
 #[derive(Clone)]
 pub struct InsightHealthAccount {
@@ -121,7 +126,7 @@ impl Provider for InsightHealth {
     }
 
     fn catalogue(&self) -> &'static Catalogue {
-        &CATALOGUE
+        catalogue()
     }
 
     fn recipe(&self) -> Recipe {

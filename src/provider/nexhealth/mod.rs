@@ -44,6 +44,11 @@ pub const DEFAULT_BASE_URL: &str = "https://nexhealth.info";
 /// Selects the API version; without it every route answers 404.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("nex-api-version");
 
+/// The known events.
+pub fn catalogue() -> &'static Catalogue {
+    &catalogue::CATALOGUE
+}
+
 /// One account at NexHealth.
 #[derive(Clone)]
 pub struct NexHealthAccount {
@@ -157,7 +162,7 @@ impl Provider for NexHealth {
     }
 
     fn catalogue(&self) -> &'static Catalogue {
-        &catalogue::CATALOGUE
+        catalogue()
     }
 
     fn recipe(&self) -> crate::signing::Recipe {
