@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the container image without a daemon: static binaries that carry their list of crates (cargo auditable), the archive, and a
 # list of parts (SBOM). ARCHS="amd64 arm64" builds both; another architecture than this machine's needs a C compiler for it (ring),
-# such as the package gcc-aarch64-linux-gnu.
+# such as the packages gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 cargo=${CARGO:-cargo}

@@ -136,8 +136,8 @@ async fn what_is_installed_works_and_what_is_removed_leaves_remotes_alone() {
     let allowed = format!("allowedBaseUrls={{{}}}", world.provider.base_url());
     helms(cluster, &["upgrade", RELEASE, CHART, "--set", &allowed]).await;
     let found = deployment(&client).await;
-    let account = found["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap();
-    let kubeconfig = cluster.service_account_client(SYSTEM, account).await.unwrap().1;
+    let account = found["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap().to_owned();
+    let kubeconfig = cluster.service_account_client(SYSTEM, &account).await.unwrap().1;
     let running = run_as(&found, Path::new(BINARY), &kubeconfig);
     passes(&running, &found, "livenessProbe").await;
     passes(&running, &found, "readinessProbe").await;
@@ -170,6 +170,8 @@ async fn what_is_installed_works_and_what_is_removed_leaves_remotes_alone() {
     // Installed again, it goes on from there and makes nothing anew.
     helms(cluster, &["install", RELEASE, CHART, "--set", &allowed]).await;
     let found = deployment(&client).await;
+    // Another account of the same name; the tokens of the first one have ended with it.
+    let kubeconfig = cluster.service_account_client(SYSTEM, &account).await.unwrap().1;
     let third = run_as(&found, Path::new(BINARY), &kubeconfig);
     passes(&third, &found, "readinessProbe").await;
     let mut edited = endpoint("intake");
