@@ -35,9 +35,14 @@ async fn installed(cluster: &ControlPlane) -> PathBuf {
     INSTALLED.get_or_init(install).await.clone()
 }
 
-/// A cluster of the test's own. It is never dropped, like the shared one; its processes end with this one.
+/// A cluster with nothing on it. It is never dropped, like the shared one; its processes end with this one.
+pub async fn bare_cluster() -> &'static ControlPlane {
+    Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()))
+}
+
+/// A cluster of the test's own.
 async fn own_cluster() -> (&'static ControlPlane, PathBuf) {
-    let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()));
+    let cluster = bare_cluster().await;
     cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
     cluster.install_operator_rbac(OPERATORS).await.unwrap();
     let kubeconfig = cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1;
@@ -98,6 +103,7 @@ pub struct WorldBuilder {
     logs: Logs,
     namespaced: bool,
     own_cluster: bool,
+    prepared: Option<(&'static ControlPlane, PathBuf)>,
 }
 
 impl WorldBuilder {
@@ -130,6 +136,12 @@ impl WorldBuilder {
         self
     }
 
+    /// On a cluster that the test has prepared, with the kubeconfig of its operator.
+    pub fn on(mut self, cluster: &'static ControlPlane, kubeconfig: PathBuf) -> Self {
+        self.prepared = Some((cluster, kubeconfig));
+        self
+    }
+
     /// Changes the provider.
     pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
         edit(&mut self.provider);
@@ -138,7 +150,11 @@ impl WorldBuilder {
 
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
-        let (cluster, mut kubeconfig) = if self.own_cluster { own_cluster().await } else { cluster().await };
+        let (cluster, mut kubeconfig) = match self.prepared {
+            Some(prepared) => prepared,
+            None if self.own_cluster => own_cluster().await,
+            None => cluster().await,
+        };
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
         if self.namespaced {
@@ -149,6 +165,7 @@ impl WorldBuilder {
         let provider = Arc::new(Simulator::start(self.provider).await.unwrap());
         let settings = Settings {
             namespace: namespace.name().to_owned(),
+            everywhere: false,
             allowed_base_urls: vec![provider.base_url()],
             allow_private_targets: true,
             timing: self.timing,
@@ -193,6 +210,7 @@ impl World {
             logs: Logs::default(),
             namespaced: false,
             own_cluster: false,
+            prepared: None,
         }
     }
 }
