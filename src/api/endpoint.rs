@@ -117,6 +117,12 @@ fn default_account() -> String {
     "default".into()
 }
 
+impl std::fmt::Display for AccountRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.kind.as_str(), self.name)
+    }
+}
+
 impl Default for AccountRef {
     fn default() -> Self {
         Self { kind: AccountKind::ProviderAccount, name: default_account() }

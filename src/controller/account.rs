@@ -1,4 +1,4 @@
-//! `ProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
+//! `ProviderAccount` and `ClusterProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
+use super::account_kind::{AccountKind, is_shared};
 use super::accounts::{AccountEntry, AccountName, Member, RealmHandle, Standing, Trouble};
 use super::context::{Context, LastRead};
 use super::driver::Done;
@@ -15,8 +17,8 @@ use super::memory::Memory;
 use super::secrets::{self, ReadSecret};
 use super::write::Writer;
 use super::{claims, observer, policy, request, wakes};
-use crate::api::account::{NexHealthAccount, RemoteCounts, UnclaimedEndpoint};
-use crate::api::{IN_USE_FINALIZER, ProviderAccount, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
+use crate::api::account::{NexHealthAccount, RemoteCounts, SecretKeyRef, UnclaimedEndpoint};
+use crate::api::{IN_USE_FINALIZER, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
 use crate::plan::account::{AccountFinding, held_up, scope, wide_outage, wide_outage_note};
 use crate::plan::condition::bounded;
 use crate::plan::target;
@@ -37,7 +39,7 @@ pub struct AccountMemory {
     /// The Secret as last read.
     pub secret: LastRead,
     /// The Secret that holds the key now, to be let go when another one does.
-    held: Option<String>,
+    held: Option<(String, String)>,
     /// The realm of the last key, which goes on serving deletes when the Secret is gone.
     realm: Option<Arc<RealmHandle>>,
     /// Whether the dependants know that the account releases them.
@@ -45,44 +47,44 @@ pub struct AccountMemory {
 }
 
 /// One pass.
-pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> Result<Done, PassError> {
-    let name: AccountName = (object.namespace().unwrap_or_default(), object.name_any());
-    let memory = context.account_memory.of(&object.uid().unwrap_or_default());
-    let writer = Writer { context, cache: &context.account_cache };
-    let deleting = object.metadata.deletion_timestamp.is_some();
+pub async fn pass<A: AccountKind>(context: &Arc<Context>, mut object: Arc<A>) -> Result<Done, PassError> {
+    let name = object.known_as();
+    let memory = A::memories(context).of(&object.uid().unwrap_or_default());
+    let writer = Writer { context, cache: A::cache(context) };
+    let deleting = object.meta().deletion_timestamp.is_some();
     let held = object.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
-    let dependants = dependants(context, &object);
+    let dependants = dependants(context, &name);
     if deleting && (!held || dependants.is_empty()) {
         if held {
-            let_go(context, &object, &memory).await?;
+            let_go(context, &*object, &memory).await?;
             writer.remove_finalizer(&object, IN_USE_FINALIZER).await?;
         }
         context.accounts.forget(&name);
         return Ok(Done::rest(None));
     }
-    let policy = policy::of_account(&object);
+    let policy = policy::of_account(object.account(), object.meta());
     if policy.releasing && !std::mem::replace(&mut memory.plan().released, true) {
         wakes::dependants(context, &name);
     }
     if !held {
         object = writer.add_finalizer(&object, IN_USE_FINALIZER).await?;
     }
-    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
+    let handled = object.stored().and_then(|status| status.last_handled_reconcile_at.clone());
     let asked = request::unanswered(&*object, handled.as_deref());
     // Before the monitors can see the account.
-    context.outages.begin(&name, object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default());
-    let (finding, realm) = find(context, &object, &memory, asked.is_some()).await?;
-    let news = record(context, &name, &object, &finding, realm.clone());
+    context.outages.begin(&name, A::conditions(&object));
+    let (finding, realm) = find(context, &*object, &memory, asked.is_some()).await?;
+    let news = record(context, &*object, &finding, realm.clone());
     if news {
         wakes::dependants(context, &name);
     }
     let mut report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
-    let before = object.status.clone().unwrap_or_default();
-    let outage = context.outages.since(&name).is_some();
+    let before = object.stored().cloned().unwrap_or_default();
+    let outage = context.outages.any(&name);
     if outage {
         report = report.with(wide_outage());
     }
-    let generation = object.metadata.generation.unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
     let mut status = ProviderAccountStatus {
         observed_generation: generation,
         conditions: report.conditions(&before.conditions, generation, Timestamp::now()),
@@ -90,7 +92,7 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
         ..before.clone()
     };
     if let (AccountFinding::Authenticated | AccountFinding::ScopeSuspect { .. }, Some(handle)) = (&finding, &realm) {
-        count(context, &object, handle, &mut status);
+        count(context, handle, &mut status);
     }
     // No watch tells of rights that come back.
     let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
@@ -102,8 +104,8 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     );
     let counted =
         ProviderAccountStatus { remote: status.remote, unclaimed: status.unclaimed.clone(), ..before.clone() };
-    let counters_only = object.status.is_some() && counted == status;
-    if status == before && object.status.is_some() {
+    let counters_only = object.stored().is_some() && counted == status;
+    if status == before && object.stored().is_some() {
         return Ok(Done::rest(again));
     }
     if counters_only && let Err(left) = memory.counters_due(context.timing.plan.counters, Instant::now()) {
@@ -116,40 +118,48 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     Ok(Done::rest(again))
 }
 
-/// Endpoint objects that still need the account.
-fn dependants(context: &Context, account: &ProviderAccount) -> Vec<String> {
-    let endpoints = claims::endpoints_of(context, &account.namespace().unwrap_or_default(), &account.name_any());
+/// Endpoint objects that still need the account: by name, and those of an account of the cluster by namespace and name,
+/// which only its owner reads.
+fn dependants(context: &Context, account: &AccountName) -> Vec<String> {
+    let endpoints = claims::endpoints_of(context, account);
     let needs = |endpoint: &&Arc<crate::api::WebhookEndpoint>| {
         endpoint.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
     };
-    let mut names: Vec<String> = endpoints.iter().filter(needs).map(|endpoint| endpoint.name_any()).collect();
+    let mut names: Vec<String> = endpoints
+        .iter()
+        .filter(needs)
+        .map(|endpoint| match is_shared(account) {
+            true => format!("{}/{}", endpoint.namespace().unwrap_or_default(), endpoint.name_any()),
+            false => endpoint.name_any(),
+        })
+        .collect();
     names.sort();
     names
 }
 
-async fn let_go(context: &Context, object: &ProviderAccount, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let named = object.spec.nex_health.as_ref().map(|block| block.api_key_secret_ref.name.clone());
+async fn let_go<A: AccountKind>(context: &Context, object: &A, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
+    let named = object.secrets().into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
     let held = memory.plan().held.take();
-    let names: BTreeSet<String> = named.into_iter().chain(held).collect();
-    for name in names {
-        secrets::let_go(context, &namespace, &name, &object.name_any()).await?;
+    let secrets: BTreeSet<(String, String)> = named.chain(held).collect();
+    for (namespace, name) in secrets {
+        secrets::let_go(context, &namespace, &name, Some(&object.known_as())).await?;
     }
     Ok(())
 }
 
 /// What is to be said of the account, and its realm where it has one.
-async fn find(
+async fn find<A: AccountKind>(
     context: &Arc<Context>,
-    object: &ProviderAccount,
+    object: &A,
     memory: &Memory<AccountMemory>,
     fresh: bool,
 ) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
-    let Some(block) = &object.spec.nex_health else {
+    let spec = object.account();
+    let Some(block) = &spec.nex_health else {
         let message = "spec has no provider block: set spec.nexHealth".to_owned();
         return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None));
     };
-    let url = object.spec.base_url.as_deref().unwrap_or(nexhealth::DEFAULT_BASE_URL);
+    let url = spec.base_url.as_deref().unwrap_or(nexhealth::DEFAULT_BASE_URL);
     let base_url = match BaseUrl::parse(url, nexhealth::DEFAULT_BASE_URL, &context.allowed_base_urls) {
         Ok(base_url) => base_url,
         Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
@@ -165,7 +175,8 @@ async fn find(
         Ok(Err(finding)) => return Ok((finding, None)),
         Err(PassError::Forbidden) => {
             let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
-            return Ok((AccountFinding::SecretForbidden { secret: block.api_key_secret_ref.name.clone() }, realm));
+            let secret = shown(object, &block.api_key_secret_ref);
+            return Ok((AccountFinding::SecretForbidden { secret }, realm));
         }
         Err(error) => return Err(error),
     };
@@ -174,12 +185,11 @@ async fn find(
         Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
     };
     memory.plan().realm = Some(handle.clone());
-    let secret = block.api_key_secret_ref.name.clone();
-    let known = object.status.as_ref().and_then(|status| status.scope.as_ref());
+    let secret = shown(object, &block.api_key_secret_ref);
+    let known = object.stored().and_then(|status| status.scope.as_ref());
     // rules.md *Absence*: it counts once, because the fingerprint changes with what is accepted.
-    let accepts = known.is_some_and(|scope| scope.fingerprint == object.spec.accept_scope);
-    let sample = object.status.as_ref().and_then(|status| status.scope.as_ref());
-    let sample = sample.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
+    let accepts = known.is_some_and(|scope| scope.fingerprint == spec.accept_scope);
+    let sample = known.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     handle.realm.accept_world(accepts);
     let unseen = handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none());
@@ -205,41 +215,52 @@ async fn find(
 }
 
 /// The API key, held by the in-use finalizer before its first use.
-async fn api_key(
+async fn api_key<A: AccountKind>(
     context: &Context,
-    object: &ProviderAccount,
+    object: &A,
     block: &NexHealthAccount,
     memory: &Memory<AccountMemory>,
 ) -> Result<Result<SecretText, AccountFinding>, PassError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let (name, key) = (&block.api_key_secret_ref.name, &block.api_key_secret_ref.key);
+    let reference = &block.api_key_secret_ref;
+    let (namespace, name, key) = (object.secret_namespace(reference), &reference.name, &reference.key);
+    let is_meant =
+        |meta: &ObjectMeta| meta.name.as_ref() == Some(name) && meta.namespace.as_deref() == Some(namespace);
     let known = match &memory.plan().secret {
-        LastRead::Known(Some(secret)) if secret.meta.name.as_ref() == Some(name) => Some(secret.clone()),
+        LastRead::Known(Some(secret)) if is_meant(&secret.meta) => Some(secret.clone()),
         _ => None,
     };
     let secret = match known {
         Some(secret) => Some(secret),
         None => {
-            let read = secrets::read(context, &namespace, name).await?.map(Arc::new);
+            let read = secrets::read(context, namespace, name).await?.map(Arc::new);
             memory.plan().secret = LastRead::Known(read.clone());
             read
         }
     };
-    let missing = || AccountFinding::SecretMissing { secret: name.clone() };
+    let missing = || AccountFinding::SecretMissing { secret: shown(object, reference) };
     let Some(secret) = secret else { return Ok(Err(missing())) };
-    if object.metadata.deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
+    if object.meta().deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
         return Ok(Err(missing()));
     }
-    let value = match usable(&secret, name, key) {
+    let value = match usable(&secret, &shown(object, reference), key) {
         Ok(value) => value,
         Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
     };
     secrets::hold(context, &secret).await?;
-    let before = memory.plan().held.replace(name.clone());
-    if let Some(before) = before.filter(|before| before != name) {
-        secrets::let_go(context, &namespace, &before, &object.name_any()).await?;
+    let holds = (namespace.to_owned(), name.clone());
+    let before = memory.plan().held.replace(holds.clone());
+    if let Some((namespace, name)) = before.filter(|before| *before != holds) {
+        secrets::let_go(context, &namespace, &name, Some(&object.known_as())).await?;
     }
     Ok(Ok(value))
+}
+
+/// How a Secret is named in what is said of an account.
+fn shown<A: AccountKind>(object: &A, reference: &SecretKeyRef) -> String {
+    match A::SHARED {
+        true => format!("{}/{}", object.secret_namespace(reference), reference.name),
+        false => reference.name.clone(),
+    }
 }
 
 fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, String> {
@@ -255,19 +276,19 @@ fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, Stri
 }
 
 /// The realm of the key; a new key makes a new one, whose lists begin from nothing.
-fn join(
+fn join<A: AccountKind>(
     context: &Arc<Context>,
-    object: &ProviderAccount,
+    object: &A,
     block: &NexHealthAccount,
     base_url: BaseUrl,
     key: &SecretText,
 ) -> Result<Arc<RealmHandle>, String> {
     let realm_key = RealmKey::new("nexhealth", base_url.origin(), key.digest());
     let rate = |number: i64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-    let limit = object.spec.rate_limit;
+    let (spec, limit) = (object.account(), object.account().rate_limit);
     let member = Member {
-        interval: context.observe_interval(object),
-        sync_interval: context.sync_interval(object),
+        interval: context.observe_interval(spec),
+        sync_interval: context.sync_interval(spec),
         rate: (rate(limit.requests_per_minute), rate(limit.burst)),
     };
     let (handle, new) = context.accounts.realm(realm_key, |realm_key| {
@@ -285,7 +306,7 @@ fn join(
         let provider: Arc<dyn Provider> = Arc::new(provider.map_err(|error: nexhealth::SetupError| error.to_string())?);
         Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
-    handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
+    handle.join(&object.known_as(), member);
     if new {
         observer::start(context, &handle);
     }
@@ -293,16 +314,21 @@ fn join(
 }
 
 /// Tells the dependants' passes how the account stands; answers whether that is news to them.
-fn record(
+fn record<A: AccountKind>(
     context: &Context,
-    name: &AccountName,
-    object: &ProviderAccount,
+    object: &A,
     finding: &AccountFinding,
     realm: Option<Arc<RealmHandle>>,
 ) -> bool {
-    let standing = match (finding.blocks(), realm.as_ref().and_then(|handle| handle.trouble())) {
-        (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(bounded(why)),
-        (Some(why), _) => Standing::NotReady(bounded(why)),
+    // What is wrong with a shared account is for its owner to read.
+    let why = || match A::SHARED {
+        true => "its own Ready condition says why, to those who may read it".to_owned(),
+        false => bounded(finding.report().message),
+    };
+    let blocks = finding.blocks().map(|_| why());
+    let standing = match (blocks, realm.as_ref().and_then(|handle| handle.trouble())) {
+        (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(why),
+        (Some(why), _) => Standing::NotReady(why),
         (None, Some(Trouble::Unavailable { since, .. })) => {
             let long = crate::plan::elapsed(since, Timestamp::now()) >= context.timing.plan.outage_grace;
             Standing::Unavailable { long }
@@ -310,15 +336,15 @@ fn record(
         (None, _) if *finding == AccountFinding::Authenticated => Standing::Ready,
         (None, _) => Standing::Unavailable { long: false },
     };
-    let version = object.spec.nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
+    let version = object.account().nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
     let entry = AccountEntry {
         standing,
-        generation: object.metadata.generation,
-        allow_insecure: object.spec.allow_insecure_targets,
+        generation: object.meta().generation,
+        allow_insecure: object.account().allow_insecure_targets,
         api_version: Arc::from(version),
         realm,
     };
-    context.accounts.set(name, entry)
+    context.accounts.set(&object.known_as(), entry)
 }
 
 /// While the Secret is going: when it counts as being replaced (rules.md *Keys and the Secret*). No watch tells of that.
@@ -337,7 +363,7 @@ fn outage_end(context: &Context, realm: Option<&RealmHandle>) -> Option<std::tim
 }
 
 /// What the key reaches, as counts and as the world by which it is recognised.
-fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
+fn count(context: &Context, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
     let held = claims::held_in(context, handle);
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     handle.realm.read(|mirror| {
@@ -356,8 +382,7 @@ fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, stat
         let institutions: BTreeSet<i64> =
             mirror.practices().iter().filter_map(|practice| practice.key.parse().ok()).collect();
         if mirror.practice_list().is_some() && mirror.world() == World::Trusted {
-            let before = object.status.as_ref().and_then(|status| status.scope.as_ref());
-            status.scope = scope(before, "nexhealth", &handle.realm.key().origin, &institutions);
+            status.scope = scope(status.scope.as_ref(), "nexhealth", &handle.realm.key().origin, &institutions);
         } else if mirror.world() != World::Unknown && status.scope.is_none() {
             // Nothing was ever known: a person must be able to accept what is there now all the same.
             status.scope = scope(None, "nexhealth", &handle.realm.key().origin, &BTreeSet::new());

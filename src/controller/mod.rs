@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `driver` | one loop for every kind: watch, wake, plan, execute, back off |
 //! | `account`, `endpoint`, `subscription` | observe one kind and carry out its plan |
+//! | `account_kind` | the two kinds of accounts behind one face |
 //! | `accounts` | which accounts can be used, and the realm behind each |
 //! | `cache` | objects as last seen or last written, whichever is newer |
 //! | `found_by`, `index` | from a property to the objects that have it |
@@ -24,9 +25,11 @@
 //! | `office_hours` | ConfigMaps with office hours: read once, watched |
 //! | `outages` | practices of an account that go bad together |
 //! | `policy` | what an account's spec allows its objects |
+//! | `tenancy` | what accounts of the cluster lend, and the labels of namespaces that decide it |
 //! | `observer` | looks at the remote side of a realm again and again |
 
 mod account;
+mod account_kind;
 mod accounts;
 mod cache;
 #[cfg(test)]
@@ -55,6 +58,7 @@ mod rotation_facts;
 mod row_calls;
 mod secrets;
 mod subscription;
+mod tenancy;
 mod timing;
 mod wakes;
 mod write;

@@ -65,13 +65,13 @@ impl AccountFinding {
             Self::SecretMissing { secret } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names is not in this namespace or is being deleted: create it with the API key"
+                    "the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names is not there or is being deleted: create it with the API key"
                 ),
             ),
             Self::SecretForbidden { secret } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the operator may not read the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names: give its ServiceAccount the rights of the chart in this namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
+                    "the operator may not read the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names: give its ServiceAccount the rights of the chart in the Secret's namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
                 ),
             ),
             Self::KeyUnusable(message) => Report::stalled(Reason::CredentialsRejected, message.clone()),

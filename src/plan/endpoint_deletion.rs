@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::condition::{Is, Report, Verdict};
 use super::create::{self, Intent};
 use super::endpoint::{Draft, EndpointInput, EndpointPlan, EndpointStep, SecretView};
+use super::outcome::NOT_SERVED;
 use super::rotation::{Pair, keys};
 use super::{AccountView, Note, elapsed};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
@@ -108,7 +109,7 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
         return draft.step(EndpointStep::RemoveFinalizer);
     }
     let status = &draft.status;
-    let account = &input.object.spec.account_ref.name;
+    let account = &input.object.spec.account_ref;
     let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
     // The way out when a provider is gone, set on the account for all its endpoints.
     if input.policy.orphan && !usable {
@@ -122,16 +123,19 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
                 draft,
                 Reason::AccountNotFound,
                 &format!(
-                    "the ProviderAccount {account:?} is gone, and with it the key to delete the remote endpoint: create it again. {WAY_OUT}"
+                    "the {account} is gone, and with it the key to delete the remote endpoint: create it again. {WAY_OUT}"
                 ),
                 None,
             );
+        }
+        AccountView::NotServed => {
+            return blocked(draft, Reason::AccountNotFound, &format!("{NOT_SERVED}. {WAY_OUT}"), None);
         }
         AccountView::NotReady(why) => {
             return blocked(
                 draft,
                 Reason::AccountNotReady,
-                &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
+                &format!("the {account} cannot be used: {why}. {WAY_OUT}"),
                 None,
             );
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::account_kind;
 use super::accounts::RealmHandle;
 use super::claims;
 use super::context::{Context, LastRead};
@@ -86,16 +87,18 @@ impl Pass<'_> {
     /// Observe, plan, execute once; `Some` when there is nothing left to do now.
     async fn step(&mut self) -> Result<Option<Done>, PassError> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
+        let name = account_kind::of_endpoint(&self.object);
+        let account = self.context.accounts.get(&name);
         let realm = account.as_ref().and_then(|account| account.realm.clone());
         self.adjust(realm.as_deref(), account.as_ref().and_then(|account| account.generation));
-        if let Some(handle) = &realm {
+        let (share, applied) = self.share(&name, &namespace);
+        if let Some(handle) = realm.as_ref().filter(|_| share.allows(&self.object, &applied).is_ok()) {
             self.answer(handle).await?;
         }
         let (remote, listed_keys) = realm.as_ref().map(|handle| self.remote(handle)).unwrap_or_default();
         let secret = self.secret(&listed_keys).await?;
         let now = Timestamp::now();
-        let policy = policy::of(self.context, &namespace, &self.object.spec.account_ref.name);
+        let policy = policy::of(self.context, &name);
         let losses = self.context.losses.of(&self.object.uid().unwrap_or_default());
         let interval = realm.as_ref().map_or(DEFAULT_INTERVAL, |handle| handle.interval());
         let gaps = self.object.status.iter().flat_map(|status| &status.delivery_gaps);
@@ -104,11 +107,13 @@ impl Pass<'_> {
             let mind = self.memory.plan();
             plan::plan(&EndpointInput {
                 object: &self.object,
-                account: self.view(account.as_ref()),
+                account: self.view(&name, &namespace),
                 remote,
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
                 policy,
+                share,
+                applied: &applied,
                 leaving_subscriptions: claims::leaving(self.context, &self.object, policy.releasing),
                 unsettled_subscriptions: if has_gap { claims::unsettled(self.context, &self.object) } else { 0 },
                 losses: &losses,

@@ -75,7 +75,7 @@ impl Pass<'_> {
         let around = self.surroundings(&namespace);
         self.adjust(around.realm.as_deref(), around.generation);
         self.answer(&around).await?;
-        let siblings = self.siblings(&self.object.spec.endpoint_ref.name);
+        let siblings = self.siblings(&self.object.spec.endpoint_ref.name, &around.reach);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around);
@@ -97,6 +97,7 @@ impl Pass<'_> {
                     old,
                     siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
                     policy: around.policy,
+                    reach: &around.reach,
                     claimed: &claimed,
                     paced,
                     observe_interval: interval,
@@ -176,6 +177,8 @@ impl Pass<'_> {
         let status = self.object.status.as_ref();
         let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
         let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
+        // Outside the grants nothing is called.
+        let asked = asked.filter(|_| around.reach.subscription(&self.object.spec).is_ok());
         if let (Some(asked), Some(handle), EndpointLink::Usable { remote_id, leaving, .. }) =
             (asked, &around.realm, &around.link)
         {
