@@ -137,7 +137,11 @@ fn dependants(context: &Context, account: &AccountName) -> Vec<String> {
     names
 }
 
-async fn let_go<A: AccountKind>(context: &Context, object: &A, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
+async fn let_go<A: AccountKind>(
+    context: &Context,
+    object: &A,
+    memory: &Memory<AccountMemory>,
+) -> Result<(), PassError> {
     let named = object.secrets().into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
     let held = memory.plan().held.take();
     let secrets: BTreeSet<(String, String)> = named.chain(held).collect();
@@ -223,8 +227,7 @@ async fn api_key<A: AccountKind>(
 ) -> Result<Result<SecretText, AccountFinding>, PassError> {
     let reference = &block.api_key_secret_ref;
     let (namespace, name, key) = (object.secret_namespace(reference), &reference.name, &reference.key);
-    let is_meant =
-        |meta: &ObjectMeta| meta.name.as_ref() == Some(name) && meta.namespace.as_deref() == Some(namespace);
+    let is_meant = |meta: &ObjectMeta| meta.name.as_ref() == Some(name) && meta.namespace.as_deref() == Some(namespace);
     let known = match &memory.plan().secret {
         LastRead::Known(Some(secret)) if is_meant(&secret.meta) => Some(secret.clone()),
         _ => None,

@@ -38,14 +38,7 @@ impl Place for ClusterResourceScope {
 
 /// What a kind must be to have a controller.
 pub trait Kind:
-    Resource<DynamicType = (), Scope: Place>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
+    Resource<DynamicType = (), Scope: Place> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
 {
     /// The properties that objects of this kind are looked for by.
     fn keys(&self) -> Vec<Key>;

@@ -27,7 +27,8 @@ use super::subscription::SubscriptionMind;
 use super::tenancy::Tenancy;
 use super::timing::Timing;
 use crate::api::{
-    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, ProviderAccountSpec, WebhookEndpoint, WebhookSubscription,
+    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, ProviderAccountSpec, WebhookEndpoint,
+    WebhookSubscription,
 };
 use crate::provider::http::HttpClient;
 use crate::provider::probe::Prober;

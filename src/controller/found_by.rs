@@ -8,9 +8,7 @@ use super::accounts::AccountName;
 use super::cache::Kind;
 use super::claims;
 use super::index::Key;
-use crate::api::{
-    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription,
-};
+use crate::api::{ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::endpoint::secret_name;
 
 /// Whose rows a pair is about.

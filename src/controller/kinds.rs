@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
+use super::account_kind::{self, AccountKind};
 use super::cache::{Cache, Kind, Put};
 use super::context::Context;
 use super::driver::{Done, object_key};
@@ -15,10 +16,10 @@ use super::error::PassError;
 use super::memory::Memories;
 use super::rotation_facts::rotation_facts;
 use super::write::Writer;
-use super::account_kind::{self, AccountKind};
 use super::{account, claims, endpoint, monitor, policy, subscription, wakes};
 use crate::api::{
-    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription,
+    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint,
+    WebhookSubscription,
 };
 use crate::plan::condition::Report;
 use crate::runtime::metrics::{self, ObjectKey};
@@ -201,13 +202,7 @@ impl Controlled for ProviderAccount {
 }
 
 impl Controlled for ClusterProviderAccount {
-    controlled!(
-        ClusterProviderAccount,
-        account::AccountMemory,
-        account,
-        cluster_account_cache,
-        cluster_account_memory
-    );
+    controlled!(ClusterProviderAccount, account::AccountMemory, account, cluster_account_cache, cluster_account_memory);
 
     fn is_suspended(_: &Context, object: &Self) -> bool {
         policy::of_account(&object.spec.account, &object.metadata).observe

@@ -170,7 +170,8 @@ pub fn target_urls(context: &Context, endpoint: &WebhookEndpoint) -> Vec<String>
     let mut urls = vec![endpoint.spec.target_url.clone()];
     if let Some(handle) = claims::realm_of(context, endpoint) {
         handle.realm.read(|mirror| {
-            let places = claims::places(endpoint).into_iter().flat_map(|(here, leaving)| leaving.into_iter().chain([here]));
+            let places =
+                claims::places(endpoint).into_iter().flat_map(|(here, leaving)| leaving.into_iter().chain([here]));
             urls.extend(places.filter_map(|id| Some(mirror.endpoint(&id)?.target_url.clone())));
         });
     }

@@ -286,9 +286,9 @@ impl Reach {
     /// Whether rows that nobody declares may be deleted: of every practice that may be subscribed.
     fn undeclared_delete_everywhere(&self) -> bool {
         let lends = |lot: &Lot| lot.every_practice || !lot.practices.is_empty();
-        self.0.as_ref().is_none_or(|(_, hosts)| {
-            hosts.iter().flatten().filter(|lot| lends(lot)).all(|lot| lot.undeclared_delete)
-        })
+        self.0
+            .as_ref()
+            .is_none_or(|(_, hosts)| hosts.iter().flatten().filter(|lot| lends(lot)).all(|lot| lot.undeclared_delete))
     }
 
     /// Of these practices, the first that may not be subscribed.

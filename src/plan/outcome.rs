@@ -40,9 +40,7 @@ pub fn account_block(account: &AccountView, name: &AccountRef) -> Option<Account
         ),
         AccountView::NotReady(why) | AccountView::DeletesOnly(why) => Report::unknown(
             Reason::AccountNotReady,
-            format!(
-                "the {name} cannot be used: {why}. What exists at the provider stays as it is"
-            ),
+            format!("the {name} cannot be used: {why}. What exists at the provider stays as it is"),
         ),
     };
     Some(AccountBlock::Report(report))

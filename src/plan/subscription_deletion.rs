@@ -142,15 +142,10 @@ fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPl
             ),
             None,
         ),
-        AccountView::NotServed => {
-            blocked(draft, Reason::AccountNotFound, &format!("{NOT_SERVED}. {WAY_OUT}"), None)
+        AccountView::NotServed => blocked(draft, Reason::AccountNotFound, &format!("{NOT_SERVED}. {WAY_OUT}"), None),
+        AccountView::NotReady(why) => {
+            blocked(draft, Reason::AccountNotReady, &format!("the {account} cannot be used: {why}. {WAY_OUT}"), None)
         }
-        AccountView::NotReady(why) => blocked(
-            draft,
-            Reason::AccountNotReady,
-            &format!("the {account} cannot be used: {why}. {WAY_OUT}"),
-            None,
-        ),
         AccountView::Unavailable { .. } | AccountView::Ready { .. } | AccountView::DeletesOnly(_) => blocked(
             draft,
             Reason::ProviderUnavailable,

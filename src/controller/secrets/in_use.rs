@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Patch, PatchParams};
 use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::ReadSecret;
@@ -28,12 +28,7 @@ pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassErro
 }
 
 /// Takes the finalizer off, unless another account uses the Secret.
-pub async fn let_go(
-    context: &Context,
-    namespace: &str,
-    name: &str,
-    by: Option<&AccountName>,
-) -> Result<(), PassError> {
+pub async fn let_go(context: &Context, namespace: &str, name: &str, by: Option<&AccountName>) -> Result<(), PassError> {
     let used = account_kind::using_secret(context, namespace, name).iter().any(|account| {
         let mut finalizers = account.meta().finalizers.iter().flatten();
         by != Some(&account.known_as()) && finalizers.any(|finalizer| finalizer == IN_USE_FINALIZER)

@@ -59,13 +59,8 @@ impl Pass<'_> {
         };
         let urls = tenancy::target_urls(self.context, &endpoint);
         let reach = share.unwrap_or_else(Share::nothing).reach(urls.iter().map(String::as_str));
-        let around = Surroundings {
-            account: (view, reference),
-            policy,
-            reach,
-            endpoint: endpoint.uid(),
-            ..nowhere(link)
-        };
+        let around =
+            Surroundings { account: (view, reference), policy, reach, endpoint: endpoint.uid(), ..nowhere(link) };
         match self.context.accounts.get(&name) {
             Some(AccountEntry { api_version, generation, realm, .. }) => {
                 Surroundings { api_version, generation, realm, ..around }

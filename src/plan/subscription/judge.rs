@@ -119,8 +119,10 @@ impl Work<'_> {
             applied.endpoint_remote_id.as_deref() == here
                 || applied.moving_endpoint_remote_ids.iter().any(|id| Some(id.as_str()) == here)
         });
+        // Also of practices that are no longer lent: what was made there is still ours to take back.
+        let all = self.input.rows.unwrap_or(self.rows);
         for (practice, key) in
-            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default()
+            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, all)).unwrap_or_default()
         {
             let taken = |sibling: &Sibling<'_>| sibling.declares(practice.as_deref(), &key, self.input.catalogue);
             // One that `allPractices` means and that the key no longer reaches loses nothing for a day.

@@ -10,6 +10,7 @@ mod endpoint_deletion;
 mod endpoint_words;
 mod fixtures;
 mod frozen;
+mod grants;
 mod pairs;
 mod pairs_tables;
 mod properties;

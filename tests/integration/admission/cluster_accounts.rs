@@ -35,7 +35,8 @@ async fn what_may_be_lent() {
     let court = Court::new().await;
     let many = |count: usize, name: &str| (0..count).map(|i| format!("{name}-{i}")).collect::<Vec<_>>();
     let labels: serde_json::Map<String, Value> = (0..32).map(|i| (format!("l{i}"), json!("x"))).collect();
-    let expression = |operator: &str, values: Value| json!({"key": "team.example.com/name", "operator": operator, "values": values});
+    let expression =
+        |operator: &str, values: Value| json!({"key": "team.example.com/name", "operator": operator, "values": values});
     let full = json!({
         "namespaceSelector": {
             "matchLabels": labels,
@@ -53,7 +54,10 @@ async fn what_may_be_lent() {
         ("every practice", changed(json!({"practices": null, "allPractices": {}}))),
         ("the account", changed(json!({"practices": null, "accountWide": {}}))),
         ("hosts of one label below another", changed(json!({"targetHosts": ["*.clinics.example.com", "localhost"]}))),
-        ("an address and an international name", changed(json!({"targetHosts": ["10.0.0.1", "xn--bcher-kva.example"]}))),
+        (
+            "an address and an international name",
+            changed(json!({"targetHosts": ["10.0.0.1", "xn--bcher-kva.example"]})),
+        ),
         ("no host: monitors only", changed(json!({"targetHosts": []}))),
     ] {
         let answer = court.create(CLUSTER_ACCOUNT, "x", &spec, false).await;
@@ -72,8 +76,9 @@ async fn what_may_be_lent() {
 #[tokio::test]
 async fn grants_that_are_refused() {
     let host = |text: &str| changed(json!({"targetHosts": [text]}));
-    let expression =
-        |change: Value| changed(json!({"namespaceSelector": {"matchExpressions": [with(json!({"key": "team"}), change)]}}));
+    let expression = |change: Value| {
+        changed(json!({"namespaceSelector": {"matchExpressions": [with(json!({"key": "team"}), change)]}}))
+    };
     let hosts: &[&str] = &["targetHosts", "host names", "without scheme, port and path"];
     refused(
         CLUSTER_ACCOUNT,
@@ -108,7 +113,11 @@ async fn grants_that_are_refused() {
             ("upper case", host("Hooks.example.com"), hosts),
             ("a dot at the end", host("hooks.example.com."), hosts),
             ("an empty label", host("hooks..example.com"), hosts),
-            ("a host twice", changed(json!({"targetHosts": ["a.example", "a.example"]})), &["targetHosts", "Duplicate"]),
+            (
+                "a host twice",
+                changed(json!({"targetHosts": ["a.example", "a.example"]})),
+                &["targetHosts", "Duplicate"],
+            ),
             ("a practice twice", changed(json!({"practices": ["a", "a"]})), &["practices", "Duplicate"]),
             ("too many grants", account(json!(vec![grant(); 33])), &["spec.grants", "32"]),
             (
@@ -122,7 +131,11 @@ async fn grants_that_are_refused() {
                 expression(json!({"operator": "Exists", "values": ["a"]})),
                 &["matchExpressions", "Exists and DoesNotExist must have none"],
             ),
-            ("an operator of another system", expression(json!({"operator": "Gt", "values": ["1"]})), &["operator", "NotIn"]),
+            (
+                "an operator of another system",
+                expression(json!({"operator": "Gt", "values": ["1"]})),
+                &["operator", "NotIn"],
+            ),
         ],
     )
     .await;
