@@ -29,4 +29,5 @@ mod rotation;
 mod secrets;
 mod self_test;
 mod support;
+mod tenants;
 mod worlds;

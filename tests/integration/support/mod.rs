@@ -15,7 +15,7 @@ pub use builder::{OPERATORS, cluster};
 pub use calls::{describe, tally};
 pub use deliveries::{Deliveries, Mood, repeats, torn};
 pub use operator::panics;
-pub use record::Object;
+pub use record::{CLUSTER_ACCOUNT, Object, Recorder};
 pub use rules::breaches;
 pub use shapes::*;
 pub use world::{PATIENCE, World};
