@@ -10,7 +10,8 @@ mod withdrawn;
 use k8s_openapi::api::core::v1::Namespace as Resource;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 use testbed::control_plane::Namespace;
 use testbed::nexhealth::Mark;
@@ -31,10 +32,37 @@ pub struct Neighbour {
     pub recorder: Recorder,
 }
 
+/// Takes away what the test before this one has left: its operator and its provider are gone, and this one's operator would
+/// see its objects.
+async fn sweep(client: &kube::Client) {
+    for kind in ["WebhookSubscription", "WebhookEndpoint", "PracticeSyncMonitor", CLUSTER_ACCOUNT] {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind));
+        let all: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        for left in all.list(&ListParams::default()).await.unwrap() {
+            let name = left.metadata.name.unwrap();
+            let api: Api<DynamicObject> = match &left.metadata.namespace {
+                Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+                None => all.clone(),
+            };
+            let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+            api.patch(&name, &PatchParams::default(), &free).await.unwrap();
+            api.delete(&name, &DeleteParams::default()).await.map(drop).or_else(gone).unwrap();
+        }
+    }
+}
+
+fn gone(error: kube::Error) -> Result<(), kube::Error> {
+    match error {
+        kube::Error::Api(status) if status.is_not_found() => Ok(()),
+        error => Err(error),
+    }
+}
+
 impl Town {
     /// With an account that lends nothing yet.
     pub async fn new(name: &'static str) -> Self {
         let mut world = World::named(name).whole_cluster().prepare().await;
+        sweep(&world.client).await;
         let platform = world.cluster.namespace("platform").await.unwrap();
         let town = Self {
             world: {

@@ -47,6 +47,8 @@ async fn unharmed(town: &Town, honest: &Neighbour, before: &Before) {
     let seen = town.seen_by_tenant().await;
     let id = honest.recorder.get("WebhookEndpoint", "object-of-the-honest").unwrap().status()["remoteId"].clone();
     let quoted = format!("endpoint {}", id.as_str().unwrap());
+    // What the tenant has written into its own spec is no news to it.
+    let seen = seen.replace(&format!("spec.adoptRemoteId names remote {quoted}"), "");
     for word in ["of-the-honest", honest.namespace.name(), LAKESIDE, &quoted] {
         let at = seen.find(word);
         assert!(
@@ -188,6 +190,9 @@ async fn no_practice_of_another_is_subscribed_pruned_or_watched() {
     town.quiet(mark, &[("POST row", 2)]).await;
     unharmed(&town, &honest, &before).await;
 
+    // One of the two that would delete the same row.
+    world.delete("WebhookSubscription", "deletes").await;
+    world.gone("WebhookSubscription", "deletes").await;
     lend(&town, &honest, json!({"allowUndeclaredDelete": true})).await;
     world
         .until("the tenant's own stray row is gone", |world| {
@@ -201,10 +206,10 @@ async fn no_practice_of_another_is_subscribed_pruned_or_watched() {
         "the neighbour's practice is not its to prune"
     );
     unharmed(&town, &honest, &before).await;
-    for name in ["deletes", "deletes-all", "account", "guess", "all"] {
+    for name in ["deletes-all", "account", "guess", "all"] {
         world.delete("WebhookSubscription", name).await;
     }
-    for name in ["deletes", "deletes-all", "account", "guess", "all"] {
+    for name in ["deletes-all", "account", "guess", "all"] {
         world.gone("WebhookSubscription", name).await;
     }
     assert!(world.provider.rows().iter().any(|row| row.id == foreign.id), "nor does a deletion take it");
