@@ -11,6 +11,7 @@ mod endpoint_words;
 mod fixtures;
 mod frozen;
 mod grants;
+mod grants_subscriptions;
 mod pairs;
 mod pairs_tables;
 mod properties;
