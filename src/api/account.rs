@@ -27,22 +27,22 @@ use super::DurationText;
     printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[x_kube(
-    validation = ("!has(self.heroHealth) && !has(self.insightHealth)", "spec.heroHealth and spec.insightHealth are not served by this version: set exactly one provider block, spec.nexHealth"),
-    validation = ("has(self.nexHealth) || has(self.heroHealth) || has(self.insightHealth)", "set exactly one provider block: spec.nexHealth"),
+    validation = ("[has(self.nexHealth), has(self.heroHealth), has(self.insightHealth)].filter(set, set).size() == 1", "set exactly one provider block: spec.nexHealth, spec.heroHealth or spec.insightHealth"),
+    validation = ("has(self.nexHealth) == has(oldSelf.nexHealth) && has(self.heroHealth) == has(oldSelf.heroHealth) && has(self.insightHealth) == has(oldSelf.insightHealth)", "the provider of an account is immutable, because what its objects hold is at that provider: create another ProviderAccount and point new objects at it"),
     validation = ("!has(self.baseUrl) || (isURL(self.baseUrl) && url(self.baseUrl).getScheme() in ['https', 'http'] && url(self.baseUrl).getHostname() != '')", "spec.baseUrl must be an absolute URL such as https://nexhealth.info"),
-    validation = ("!has(self.baseUrl) || !self.baseUrl.contains('@')", "spec.baseUrl must not contain a user name or password: put the API key into the Secret that spec.nexHealth.apiKeySecretRef names")
+    validation = ("!has(self.baseUrl) || !self.baseUrl.contains('@')", "spec.baseUrl must not contain a user name or password: put the API key into the Secret that apiKeySecretRef names")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderAccountSpec {
     /// NexHealth Synchronizer. Exactly one provider block is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nex_health: Option<NexHealthAccount>,
-    /// Not served by this version: refused, so that it is never accepted and ignored.
+    /// Hero Health: one remote webhook per event, signed with a key that the operator makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hero_health: Option<NotServed>,
-    /// Not served by this version: refused, so that it is never accepted and ignored.
+    pub hero_health: Option<HeroHealthAccount>,
+    /// Insight Health: nothing can be registered there; the credentials are proven, and the key for what it pushes published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub insight_health: Option<NotServed>,
+    pub insight_health: Option<InsightHealthAccount>,
     /// Where the provider's API is; left out, the provider's own. Other origins must be on the operator's allow list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
@@ -130,22 +130,50 @@ fn nex_api_version() -> String {
     "v3.0.0".into()
 }
 
-/// A provider block that later versions serve.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct NotServed {}
+/// The Hero Health block of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeroHealthAccount {
+    /// Where the API key is.
+    pub api_key_secret_ref: SecretKeyRef,
+    /// Sent as `x-practice-group-id` with every call. Immutable: webhooks belong to one practice group.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = ("self.matches('^[!-~]+$')", "spec.heroHealth.practiceGroupId must be the id that Hero Health support gave, without spaces"), validation = ("self == oldSelf", "spec.heroHealth.practiceGroupId is immutable, because webhooks belong to one practice group: create another ProviderAccount and point new endpoints at it"))]
+    pub practice_group_id: String,
+}
 
-impl JsonSchema for NotServed {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "NotServed".into()
-    }
+/// The Insight Health block of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InsightHealthAccount {
+    /// The EHR identifier that the keys are bound to, as it stands in the route. Immutable: another one has other keys.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*$')", "spec.insightHealth.ehr must be the identifier in the route, such as athena: letters, digits, '.', '_' and '-'"), validation = ("self == oldSelf", "spec.insightHealth.ehr is immutable, because keys are bound to it: create another ProviderAccount and point new endpoints at it"))]
+    pub ehr: String,
+    /// Where the API key is.
+    pub api_key_secret_ref: SecretKeyRef,
+    /// Where the key is that signs what is sent to Insight Health.
+    pub signing_key_secret_ref: SigningKeyRef,
+}
 
-    fn inline_schema() -> bool {
-        true
-    }
+/// One key of one Secret: in the account's own namespace, or, of an account of the cluster, in the one that is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SigningKeyRef {
+    /// Namespace of the Secret: in a ClusterProviderAccount, where it is required. A ProviderAccount does not have the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key within it.
+    #[serde(default = "signing_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
-    }
+fn signing_key() -> String {
+    "signing-key".into()
 }
 
 /// One key of one Secret: in the account's own namespace, or, of an account of the cluster, in the one that is named.

@@ -90,6 +90,8 @@ closed_names! {
         SecretMissing,
         /// The provider does not accept the API key, or the Secret holds none that could be sent.
         CredentialsRejected,
+        /// The server is another provider's.
+        OtherProvider,
         /// The account sees another world than before.
         ScopeSuspect,
         /// `spec.baseUrl` is not allowed.
@@ -172,6 +174,12 @@ closed_names! {
         Deleting,
         /// Other objects still need this one.
         InUse,
+        /// The provider has nothing to register: the key is published, and people arrange the rest.
+        Unmanaged,
+        /// The provider has no such thing.
+        NotSupportedByProvider,
+        /// Rotation: only people can tell the provider the new key.
+        ArrangedByPeople,
         /// A remote thing could not be deleted, or its absence not confirmed.
         RemoteNotDeleted,
         /// The sync is green and fresh.
@@ -218,6 +226,8 @@ closed_names! {
         ResourceTypeMissing,
         /// The provider said no.
         Rejected,
+        /// Somebody else's webhook delivers the event to the same URL.
+        RemoteExists,
         /// Switched off at the provider.
         SwitchedOffRemotely,
         /// Another object declares it otherwise.

@@ -196,6 +196,11 @@ pub struct WebhookEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub remote_id: Option<String>,
+    /// Where the webhooks of this object stand at a provider that has no endpoints (Hero Health): made of the fingerprint of
+    /// their key and a digest of their URL. Written once that key is in the Secret. No id of the provider's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub home: Option<String>,
     /// Host of the target URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod monitor;
 pub mod monitor_status;
 pub mod office_hours;
+pub mod provider_block;
 pub mod rotation;
 pub mod subscription;
 pub mod verification;

@@ -183,6 +183,10 @@ pub struct SubscriptionItem {
     /// Its id.
     #[schemars(length(max = 253))]
     pub remote_id: String,
+    /// Fingerprint of the key that signs its deliveries, where each has a key of its own (Hero Health).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub key_fingerprint: Option<String>,
     /// Whether it delivers.
     pub active: bool,
 }

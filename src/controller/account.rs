@@ -1,12 +1,11 @@
 //! `ProviderAccount` and `ClusterProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::ObjectMeta;
 
 use super::account_kind::{AccountKind, is_shared};
 use super::accounts::{AccountEntry, AccountName, Member, RealmHandle, Standing, Trouble};
@@ -14,32 +13,37 @@ use super::context::{Context, LastRead};
 use super::driver::Done;
 use super::error::PassError;
 use super::memory::Memory;
-use super::secrets::{self, ReadSecret};
 use super::write::Writer;
-use super::{claims, observer, policy, request, wakes};
-use crate::api::account::{NexHealthAccount, RemoteCounts, SecretKeyRef, UnclaimedEndpoint};
+use super::{adapters, claims, credentials, observer, policy, request, wakes};
+use crate::api::account::{RemoteCounts, UnclaimedEndpoint};
+use crate::api::provider_block::ProviderBlock;
 use crate::api::{IN_USE_FINALIZER, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
 use crate::plan::account::{AccountFinding, held_up, scope, wide_outage, wide_outage_note};
 use crate::plan::condition::bounded;
 use crate::plan::target;
+use crate::provider::Keyring;
 use crate::provider::base_url::BaseUrl;
 use crate::provider::gate::{Gate, GateConfig};
 use crate::provider::mirror::{Mirror, World};
-use crate::provider::nexhealth::{self, NexHealth, check_api_key};
-use crate::provider::realm::{Realm, RealmKey};
-use crate::provider::{CallObserver, Provider};
+use crate::provider::model::{RemoteId, RemoteRow};
+use crate::provider::realm::Realm;
 use crate::signing::SecretText;
 
 /// Most unclaimed endpoints in the status.
 const UNCLAIMED: usize = 20;
 
+/// Namespace and name of a Secret.
+pub type SecretName = (String, String);
+
 /// What this process remembers of an account object.
 #[derive(Default)]
 pub struct AccountMemory {
-    /// The Secret as last read.
-    pub secret: LastRead,
-    /// The Secret that holds the key now, to be let go when another one does.
-    held: Option<(String, String)>,
+    /// Its Secrets as last read.
+    pub secrets: BTreeMap<SecretName, LastRead>,
+    /// The Secrets that hold the keys now, to be let go when others do.
+    pub held: BTreeSet<SecretName>,
+    /// The generation for which the credentials were last to be proven.
+    proven_for: Option<i64>,
     /// The realm of the last key, which goes on serving deletes when the Secret is gone.
     realm: Option<Arc<RealmHandle>>,
     /// Whether the dependants know that the account releases them.
@@ -56,7 +60,7 @@ pub async fn pass<A: AccountKind>(context: &Arc<Context>, mut object: Arc<A>) ->
     let dependants = dependants(context, &name);
     if deleting && (!held || dependants.is_empty()) {
         if held {
-            let_go(context, &*object, &memory).await?;
+            credentials::let_go(context, &*object, &memory).await?;
             writer.remove_finalizer(&object, IN_USE_FINALIZER).await?;
         }
         context.accounts.forget(&name);
@@ -96,7 +100,7 @@ pub async fn pass<A: AccountKind>(context: &Arc<Context>, mut object: Arc<A>) ->
     }
     // No watch tells of rights that come back.
     let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
-    let replaced = replaced_in(context, &memory);
+    let replaced = credentials::replaced_in(context, &memory);
     let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).chain(replaced).min();
     context.metrics.set_unclaimed_endpoints(
         &super::driver::object_key(&*object),
@@ -137,20 +141,6 @@ fn dependants(context: &Context, account: &AccountName) -> Vec<String> {
     names
 }
 
-async fn let_go<A: AccountKind>(
-    context: &Context,
-    object: &A,
-    memory: &Memory<AccountMemory>,
-) -> Result<(), PassError> {
-    let named = object.secrets().into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-    let held = memory.plan().held.take();
-    let secrets: BTreeSet<(String, String)> = named.chain(held).collect();
-    for (namespace, name) in secrets {
-        secrets::let_go(context, &namespace, &name, Some(&object.known_as())).await?;
-    }
-    Ok(())
-}
-
 /// What is to be said of the account, and its realm where it has one.
 async fn find<A: AccountKind>(
     context: &Arc<Context>,
@@ -159,54 +149,55 @@ async fn find<A: AccountKind>(
     fresh: bool,
 ) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
     let spec = object.account();
-    let Some(block) = &spec.nex_health else {
-        let message = "spec has no provider block: set spec.nexHealth".to_owned();
+    let Some(block) = spec.block() else {
+        let message =
+            "spec has no provider block: set spec.nexHealth, spec.heroHealth or spec.insightHealth".to_owned();
         return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None));
     };
-    let url = spec.base_url.as_deref().unwrap_or(nexhealth::DEFAULT_BASE_URL);
-    let base_url = match BaseUrl::parse(url, nexhealth::DEFAULT_BASE_URL, &context.allowed_base_urls) {
+    let own = adapters::default_base_url(&block);
+    let url = spec.base_url.as_deref().unwrap_or(own);
+    let base_url = match BaseUrl::parse(url, own, &context.allowed_base_urls) {
         Ok(base_url) => base_url,
         Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
     };
-    let origin = base_url.origin();
-    let key = match api_key(context, object, block, memory).await {
-        Ok(Ok(key)) => key,
+    let keys = match credentials::read(context, object, memory).await? {
+        Ok(keys) => keys,
         // rules.md *Keys and the Secret*: the key in memory serves deletes only.
-        Ok(Err(finding @ AccountFinding::SecretMissing { .. })) => {
+        Err(finding) if finding.leaves_key_in_memory() => {
+            let origin = base_url.origin();
             let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
             return Ok((finding, realm));
         }
-        Ok(Err(finding)) => return Ok((finding, None)),
-        Err(PassError::Forbidden) => {
-            let realm = memory.plan().realm.clone().filter(|handle| handle.realm.key().origin == origin);
-            let secret = shown(object, &block.api_key_secret_ref);
-            return Ok((AccountFinding::SecretForbidden { secret }, realm));
-        }
-        Err(error) => return Err(error),
+        Err(finding) => return Ok((finding, None)),
     };
-    let handle = match join(context, object, block, base_url, &key) {
+    let handle = match join(context, object, &block, base_url, &keys) {
         Ok(handle) => handle,
         Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
     };
-    memory.plan().realm = Some(handle.clone());
-    let secret = shown(object, &block.api_key_secret_ref);
     let known = object.stored().and_then(|status| status.scope.as_ref());
     // rules.md *Absence*: it counts once, because the fingerprint changes with what is accepted.
     let accepts = known.is_some_and(|scope| scope.fingerprint == spec.accept_scope);
     let sample = known.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     handle.realm.accept_world(accepts);
-    let unseen = handle.realm.read(|mirror| mirror.endpoint_list().is_none() || mirror.practice_list().is_none());
-    let look = fresh || unseen && handle.trouble().is_none();
+    let generation = object.meta().generation;
+    if std::mem::replace(&mut memory.plan().proven_for, generation) != generation {
+        handle.realm.forget_proof();
+    }
+    memory.plan().realm = Some(handle.clone());
+    let look = fresh || !handle.realm.has_looked() && handle.trouble().is_none();
     if look && observer::round(&handle).await {
         // The other accounts of the realm hear of it too.
         wakes::accounts_of(context, &handle);
     }
     let finding = match handle.trouble() {
-        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { secret },
+        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { sent: credentials::sent(object) },
+        Some(Trouble::OtherServer { like }) => {
+            AccountFinding::OtherServer { provider: block.provider(), field: block.field(), like }
+        }
         Some(Trouble::Unavailable { cause, .. }) => AccountFinding::Unavailable { cause },
         Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
-        None => match handle.realm.read(Mirror::world) {
+        None => match handle.realm.world() {
             World::Trusted => AccountFinding::Authenticated,
             World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect {
                 fingerprint: known.map(|scope| scope.fingerprint.clone()),
@@ -218,75 +209,14 @@ async fn find<A: AccountKind>(
     Ok((finding, Some(handle)))
 }
 
-/// The API key, held by the in-use finalizer before its first use.
-async fn api_key<A: AccountKind>(
-    context: &Context,
-    object: &A,
-    block: &NexHealthAccount,
-    memory: &Memory<AccountMemory>,
-) -> Result<Result<SecretText, AccountFinding>, PassError> {
-    let reference = &block.api_key_secret_ref;
-    let (namespace, name, key) = (object.secret_namespace(reference), &reference.name, &reference.key);
-    let is_meant = |meta: &ObjectMeta| meta.name.as_ref() == Some(name) && meta.namespace.as_deref() == Some(namespace);
-    let known = match &memory.plan().secret {
-        LastRead::Known(Some(secret)) if is_meant(&secret.meta) => Some(secret.clone()),
-        _ => None,
-    };
-    let secret = match known {
-        Some(secret) => Some(secret),
-        None => {
-            let read = secrets::read(context, namespace, name).await?.map(Arc::new);
-            memory.plan().secret = LastRead::Known(read.clone());
-            read
-        }
-    };
-    let missing = || AccountFinding::SecretMissing { secret: shown(object, reference) };
-    let Some(secret) = secret else { return Ok(Err(missing())) };
-    if object.meta().deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
-        return Ok(Err(missing()));
-    }
-    let value = match usable(&secret, &shown(object, reference), key) {
-        Ok(value) => value,
-        Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
-    };
-    secrets::hold(context, &secret).await?;
-    let holds = (namespace.to_owned(), name.clone());
-    let before = memory.plan().held.replace(holds.clone());
-    if let Some((namespace, name)) = before.filter(|before| *before != holds) {
-        secrets::let_go(context, &namespace, &name, Some(&object.known_as())).await?;
-    }
-    Ok(Ok(value))
-}
-
-/// How a Secret is named in what is said of an account.
-fn shown<A: AccountKind>(object: &A, reference: &SecretKeyRef) -> String {
-    match A::SHARED {
-        true => format!("{}/{}", object.secret_namespace(reference), reference.name),
-        false => reference.name.clone(),
-    }
-}
-
-fn usable(secret: &ReadSecret, name: &str, key: &str) -> Result<SecretText, String> {
-    let Some(value) = secret.values.get(key) else {
-        return Err(format!(
-            "the Secret {name:?} has no text under the key {key:?}: add the API key there, or correct spec.nexHealth.apiKeySecretRef.key"
-        ));
-    };
-    match check_api_key(value) {
-        Ok(()) => Ok(value.clone()),
-        Err(remedy) => Err(format!("the API key in the Secret {name:?} under {key:?} {remedy}")),
-    }
-}
-
-/// The realm of the key; a new key makes a new one, whose lists begin from nothing.
+/// The realm of the keys; new keys make a new one, whose lists begin from nothing.
 fn join<A: AccountKind>(
     context: &Arc<Context>,
     object: &A,
-    block: &NexHealthAccount,
+    block: &ProviderBlock<'_>,
     base_url: BaseUrl,
-    key: &SecretText,
+    keys: &[SecretText],
 ) -> Result<Arc<RealmHandle>, String> {
-    let realm_key = RealmKey::new("nexhealth", base_url.origin(), key.digest());
     let rate = |number: i64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
     let (spec, limit) = (object.account(), object.account().rate_limit);
     let member = Member {
@@ -294,19 +224,11 @@ fn join<A: AccountKind>(
         sync_interval: context.sync_interval(spec),
         rate: (rate(limit.requests_per_minute), rate(limit.burst)),
     };
+    let realm_key = adapters::realm_key(block, &base_url, keys);
     let (handle, new) = context.accounts.realm(realm_key, |realm_key| {
         let config = GateConfig { requests_per_minute: member.rate.0, burst: member.rate.1, ..GateConfig::default() };
         let gate = Arc::new(Gate::new(config));
-        let account = nexhealth::NexHealthAccount {
-            base_url,
-            api_key: key.clone(),
-            api_version: Arc::from(block.api_version.as_str()),
-            token_timing: context.timing.tokens,
-        };
-        let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
-        let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));
-        let provider = NexHealth::new(account, gate.clone(), http, observer, fence);
-        let provider: Arc<dyn Provider> = Arc::new(provider.map_err(|error: nexhealth::SetupError| error.to_string())?);
+        let provider = adapters::adapter(context, block, base_url, keys, gate.clone())?;
         Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
     handle.join(&object.known_as(), member);
@@ -324,12 +246,11 @@ fn record<A: AccountKind>(
     realm: Option<Arc<RealmHandle>>,
 ) -> bool {
     // What is wrong with a shared account is for its owner to read.
-    let why = || match A::SHARED {
+    let shown = |why: String| match A::SHARED {
         true => "its own Ready condition says why, to those who may read it".to_owned(),
-        false => bounded(finding.report().message),
+        false => bounded(why),
     };
-    let blocks = finding.blocks().map(|_| why());
-    let standing = match (blocks, realm.as_ref().and_then(|handle| handle.trouble())) {
+    let standing = match (finding.blocks().map(shown), realm.as_ref().and_then(|handle| handle.trouble())) {
         (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(why),
         (Some(why), _) => Standing::NotReady(why),
         (None, Some(Trouble::Unavailable { since, .. })) => {
@@ -339,23 +260,14 @@ fn record<A: AccountKind>(
         (None, _) if *finding == AccountFinding::Authenticated => Standing::Ready,
         (None, _) => Standing::Unavailable { long: false },
     };
-    let version = object.account().nex_health.as_ref().map(|block| block.api_version.as_str()).unwrap_or_default();
     let entry = AccountEntry {
         standing,
         generation: object.meta().generation,
         allow_insecure: object.account().allow_insecure_targets,
-        api_version: Arc::from(version),
+        api_version: adapters::payload_version(object.account().block()),
         realm,
     };
     context.accounts.set(&object.known_as(), entry)
-}
-
-/// While the Secret is going: when it counts as being replaced (rules.md *Keys and the Secret*). No watch tells of that.
-fn replaced_in(context: &Context, memory: &Memory<AccountMemory>) -> Option<std::time::Duration> {
-    let LastRead::Known(Some(secret)) = &memory.plan().secret else { return None };
-    let since = secret.meta.deletion_timestamp.as_ref()?.0;
-    let left = context.timing.secret_replaced.saturating_sub(crate::plan::elapsed(since, Timestamp::now()));
-    (!left.is_zero()).then_some(left)
 }
 
 /// While an outage is young, the pass that tells the dependants that it no longer is.
@@ -369,6 +281,12 @@ fn outage_end(context: &Context, realm: Option<&RealmHandle>) -> Option<std::tim
 fn count(context: &Context, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
     let held = claims::held_in(context, handle);
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    if let Some(keyring) = handle.realm.provider().keyring() {
+        return handle.realm.read(|mirror| count_rows(mirror, keyring, &held, status));
+    }
+    if handle.realm.provider().endpoints().is_none() {
+        return;
+    }
     handle.realm.read(|mirror| {
         let mut unclaimed: Vec<_> = mirror.endpoints().filter(|endpoint| !held.contains(&endpoint.id)).collect();
         unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
@@ -391,4 +309,21 @@ fn count(context: &Context, handle: &RealmHandle, status: &mut ProviderAccountSt
             status.scope = scope(None, "nexhealth", &handle.realm.key().origin, &BTreeSet::new());
         }
     });
+}
+
+/// The same where rows carry URL and key of their own: those that no object holds are unclaimed.
+fn count_rows(mirror: &Mirror, keyring: &Keyring, held: &HashSet<RemoteId>, status: &mut ProviderAccountStatus) {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut unclaimed: Vec<RemoteRow> = mirror.every_row().filter(|row| !held.contains(&row.endpoint)).collect();
+    unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
+    status.remote = Some(RemoteCounts {
+        endpoints: 0,
+        subscriptions: number(held.iter().map(|home| mirror.row_counts(home).total).sum()),
+        unclaimed_endpoints: number(unclaimed.len()),
+    });
+    let shown = unclaimed.iter().take(UNCLAIMED).map(|row| UnclaimedEndpoint {
+        id: row.id.as_str().to_owned(),
+        target_url: target::shown(&keyring.target_url(&row.endpoint).unwrap_or_default()).chars().take(2048).collect(),
+    });
+    status.unclaimed = shown.collect();
 }

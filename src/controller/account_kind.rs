@@ -13,8 +13,8 @@ use super::accounts::AccountName;
 use super::context::Context;
 use super::kinds::Controlled;
 use super::{found_by, wakes};
-use crate::api::account::SecretKeyRef;
 use crate::api::endpoint::{AccountKind as RefKind, AccountRef};
+use crate::api::provider_block::CredentialRef;
 use crate::api::{
     ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, ProviderAccountSpec, ProviderAccountStatus,
     WebhookEndpoint,
@@ -31,19 +31,19 @@ pub trait AccountKind: Controlled<Mind = AccountMemory> {
     /// The stored status.
     fn stored(&self) -> Option<&ProviderAccountStatus>;
 
-    /// The namespace of the Secret that a reference names. An account of a namespace reads that one only, whatever the
+    /// Namespace and name of the Secret that holds a credential. An account of a namespace reads that one only, whatever the
     /// reference says.
-    fn secret_namespace<'a>(&'a self, reference: &'a SecretKeyRef) -> &'a str {
-        match Self::SHARED {
-            true => reference.namespace.as_deref().unwrap_or_default(),
-            false => self.meta().namespace.as_deref().unwrap_or_default(),
-        }
+    fn secret_of<'a>(&'a self, credential: &CredentialRef<'a>) -> (&'a str, &'a str) {
+        let namespace = match Self::SHARED {
+            true => credential.namespace,
+            false => self.meta().namespace.as_deref(),
+        };
+        (namespace.unwrap_or_default(), credential.name)
     }
 
     /// Namespace and name of every Secret that it refers to.
     fn secrets(&self) -> Vec<(&str, &str)> {
-        let references = secret_refs(self.account());
-        references.map(|reference| (self.secret_namespace(reference), reference.name.as_str())).collect()
+        self.account().credential_refs().iter().map(|credential| self.secret_of(credential)).collect()
     }
 
     /// By which it is known.
@@ -74,11 +74,6 @@ impl AccountKind for ClusterProviderAccount {
     fn stored(&self) -> Option<&ProviderAccountStatus> {
         self.status.as_ref()
     }
-}
-
-/// Every reference to a Secret in an account's provider block.
-fn secret_refs(spec: &ProviderAccountSpec) -> impl Iterator<Item = &SecretKeyRef> {
-    spec.nex_health.iter().map(|block| &block.api_key_secret_ref)
 }
 
 /// An account of either kind.

@@ -70,6 +70,11 @@ pub enum Trouble {
     },
     /// The key is not accepted.
     CredentialsRejected,
+    /// The answer is another provider's.
+    OtherServer {
+        /// Whose it seems to be.
+        like: &'static str,
+    },
     /// A list was refused.
     Refused {
         /// HTTP status.

@@ -28,7 +28,7 @@ pub fn realm_of(context: &Context, endpoint: &WebhookEndpoint) -> Option<Arc<Rea
 /// Ids that an object holds (both of a rotation) or is removing.
 pub fn ids(endpoint: &WebhookEndpoint) -> impl Iterator<Item = &str> {
     let status = endpoint.status.as_ref();
-    let held = status.and_then(|status| status.remote_id.as_deref());
+    let held = status.and_then(|status| status.remote_id.as_deref().or(status.home.as_deref()));
     let rotation = status.and_then(|status| status.rotation.as_ref()).filter(|rotation| rotation.phase.is_some());
     let both = rotation.into_iter().flat_map(|rotation| rotation.from_remote_id.iter().chain(&rotation.to_remote_id));
     let both = both.map(String::as_str).filter(move |id| Some(*id) != held);
@@ -45,7 +45,11 @@ pub fn places(endpoint: &WebhookEndpoint) -> Option<(RemoteId, Option<RemoteId>)
             let (to, from) = pair.places();
             Some((to.clone(), from.cloned()))
         }
-        None => Some((RemoteId::new(status.remote_id.as_ref()?), None)),
+        None => match &status.home {
+            // What is on a former home moves here, as in a rotation.
+            Some(home) => Some((RemoteId::new(home), status.removing.last().map(RemoteId::new))),
+            None => Some((RemoteId::new(status.remote_id.as_ref()?), None)),
+        },
     }
 }
 
@@ -125,7 +129,7 @@ pub fn urls(endpoint: &WebhookEndpoint) -> BTreeSet<String> {
 pub fn rival(context: &Context, object: &WebhookEndpoint, handle: &RealmHandle) -> Option<String> {
     let url = canonical_url(&object.spec.target_url)?;
     let rank = |endpoint: &WebhookEndpoint| {
-        let holds = endpoint.status.as_ref().is_some_and(|status| status.remote_id.is_some());
+        let holds = endpoint.status.as_ref().is_some_and(|status| status.remote_id.is_some() || status.home.is_some());
         (!holds, endpoint.creation_timestamp().map(|time| time.0), endpoint.uid())
     };
     let own = rank(object);

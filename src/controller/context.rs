@@ -224,14 +224,15 @@ impl Context {
         memory.is_some_and(|memory| memory.plan().secret.outdated(version))
     }
 
-    /// The same for an account.
-    pub fn account_memory_outdated(&self, account: &Account, version: Option<&str>) -> bool {
+    /// The same for one of the Secrets of an account, by namespace and name.
+    pub fn account_memory_outdated(&self, account: &Account, secret: (&str, &str), version: Option<&str>) -> bool {
         let memories = match account {
             Account::Own(_) => &self.account_memory,
             Account::Cluster(_) => &self.cluster_account_memory,
         };
         let memory = account.meta().uid.as_deref().and_then(|uid| memories.get(uid));
-        memory.is_some_and(|memory| memory.plan().secret.outdated(version))
+        let secret = (secret.0.to_owned(), secret.1.to_owned());
+        memory.is_some_and(|memory| memory.plan().secrets.entry(secret).or_default().outdated(version))
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
 //! | `wakes` | from a change to exactly the objects concerned |
 //! | `write` | finalizers and status, each with the resourceVersion it was planned on |
+//! | `credentials` | the Secrets that an account names |
 //! | `definition` | whether our CRDs are being removed |
 //! | `request` | the annotation that asks for a fresh look |
 //! | `rotation_facts` | what an endpoint's status tells the metrics of its rotation |
@@ -31,17 +32,20 @@
 mod account;
 mod account_kind;
 mod accounts;
+mod adapters;
 mod cache;
 #[cfg(test)]
 mod cache_tests;
 mod claims;
 mod context;
+mod credentials;
 mod definition;
 mod driver;
 mod endpoint;
 mod error;
 mod events;
 mod found_by;
+mod homes;
 mod index;
 mod kinds;
 mod losses;

@@ -14,8 +14,8 @@ use super::error::PassError;
 use super::write::Writer;
 use super::{account_kind, found_by, office_hours, request, tenancy, wakes};
 use crate::api::PracticeSyncMonitor;
-use crate::plan::Note;
 use crate::plan::monitor::{self as plan, MonitorInput, MonitorMemory, MonitorPlan};
+use crate::plan::{AccountView, Note};
 use crate::provider::model::Practice;
 use crate::provider::model::sync::Place;
 use crate::runtime::metrics::Freshness;
@@ -32,8 +32,7 @@ pub struct MonitorMind {
 pub async fn pass(context: &Arc<Context>, object: Arc<PracticeSyncMonitor>) -> Result<Done, PassError> {
     let memory = context.monitor_memory.of(&object.uid().unwrap_or_default());
     let (account, namespace) = (account_kind::of_monitor(&object), object.namespace().unwrap_or_default());
-    let view = account_kind::view(context, &account);
-    let handle = context.accounts.get(&account).and_then(|entry| entry.realm);
+    let (view, handle) = standing(context, &account);
     // The labels of the namespace, which decide it, are on their way and wake the object.
     let Some(share) = tenancy::share(context, &account, &namespace) else { return Ok(Done::rest(None)) };
     let granted = share.monitor(object.spec.practice.as_deref()).is_ok();
@@ -96,6 +95,20 @@ pub fn fleets_beside(context: &Context, object: &PracticeSyncMonitor) -> Vec<Arc
 
 fn is_beside(other: &PracticeSyncMonitor, namespace: &str, account: &AccountName) -> bool {
     other.metadata.namespace.as_deref() == Some(namespace) && account_kind::of_monitor(other) == *account
+}
+
+/// How the account stands for a monitor: one whose provider tells nothing of syncs leaves nothing to judge.
+fn standing(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
+    let view = account_kind::view(context, account);
+    let realm = context.accounts.get(account).and_then(|entry| entry.realm);
+    let lacks = |handle: &Arc<RealmHandle>| {
+        let provider = handle.realm.provider();
+        let what = "sync status to watch";
+        provider.syncs().is_none().then(|| AccountView::Lacks { provider: provider.catalogue().provider, what })
+    };
+    let ready = matches!(view, AccountView::Ready { .. });
+    let lacks = realm.as_ref().filter(|_| ready).and_then(lacks);
+    (lacks.unwrap_or(view), realm)
 }
 
 /// The practices that a monitor could be about; all of them where the one it names is not there, for the message.

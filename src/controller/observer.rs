@@ -53,6 +53,7 @@ async fn round_due(handle: &RealmHandle, late: Instant) -> bool {
             Some(Trouble::Unavailable { since: Timestamp::now(), cause: cause.to_string() })
         }
         CallError::CredentialsRejected => Some(Trouble::CredentialsRejected),
+        CallError::OtherServer { like } => Some(Trouble::OtherServer { like }),
         CallError::Rejected { status } => Some(Trouble::Refused { status }),
         CallError::NotFound => Some(Trouble::Refused { status: 404 }),
         // The gate waits; the account stays as it was (rules.md *Outcomes*, 429). Reads meet no fence.
@@ -132,7 +133,7 @@ fn in_doubt(health: Health, trouble: Option<&Trouble>) -> bool {
         None => matches!(health, Health::Unavailable { .. } | Health::CredentialsRejected { .. }),
         Some(Trouble::Unavailable { .. } | Trouble::CredentialsRejected) => health == Health::Healthy,
         // The refused list is an answer, and so is any other: nothing is to be learnt from it.
-        Some(Trouble::Refused { .. }) => false,
+        Some(Trouble::Refused { .. } | Trouble::OtherServer { .. }) => false,
     }
 }
 
@@ -140,7 +141,9 @@ fn in_doubt(health: Health, trouble: Option<&Trouble>) -> bool {
 fn pause(context: &Context, handle: &RealmHandle, probe: &mut Growing) -> Duration {
     match handle.trouble() {
         None => jittered(handle.interval()),
-        Some(Trouble::CredentialsRejected | Trouble::Refused { .. }) => context.timing.credentials_retry,
+        Some(Trouble::CredentialsRejected | Trouble::Refused { .. } | Trouble::OtherServer { .. }) => {
+            context.timing.credentials_retry
+        }
         Some(Trouble::Unavailable { .. }) => jittered(probe.grow()),
     }
 }

@@ -11,7 +11,7 @@ use crate::provider::model::{Catalogue, KeyOrigin, Practice};
 use crate::provider::realm::{Realm, RealmKey, RealmTiming};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, Unavailable};
 
-static NO_EVENTS: Catalogue = Catalogue { events: Vec::new() };
+static NO_EVENTS: Catalogue = Catalogue { provider: "Fake", name_alone: false, events: Vec::new() };
 
 /// A provider of practices only, so that a round is one call, which waits until it is let go.
 #[derive(Default)]

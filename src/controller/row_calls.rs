@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 use crate::plan::row_calls::{MADE_OTHERWISE, RowCall};
 use crate::provider::CallError;
 use crate::provider::mirror::Mirror;
-use crate::provider::model::{NewRow, RowPatch};
+use crate::provider::model::{NewRow, RemoteRow, RowKey, RowPatch};
 use crate::provider::realm::Realm;
 
 /// Calls of one batch that wait at the gate at the same time.
@@ -37,25 +37,25 @@ pub async fn send(realm: &Arc<Realm>, call: &RowCall, version: &Arc<str>) -> Res
                 event: key.event.clone(),
                 active: *active,
                 payload_version: version.clone(),
-                fused: None,
             };
-            match realm.create_row(&new, key.practice.clone()).await {
-                // Nothing was sent: another pass has the claim.
-                Ok(None) => Ok(()),
-                Ok(Some(made)) if made.key() == *key && made.endpoint == *endpoint => Ok(()),
-                // Not what was asked for, and it would be asked for again and again: what was made by this very call is
-                // taken back, and the pair counts as refused.
-                Ok(Some(other)) => {
-                    realm.delete_row(&other).await?;
-                    Err(CallError::Rejected { status: MADE_OTHERWISE })
-                }
-                Err(CallError::NotFound) => {
-                    // A 404 orders a list: of endpoints, where this one's own object finds out.
-                    realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
-                    Err(CallError::NotFound)
-                }
-                Err(error) => Err(error),
+            make(realm, &new, key).await.map(drop)
+        }
+        // Nothing can be changed there: a row is made anew and the former one deleted at once, because receivers may not be
+        // able to tell two deliveries of one event from two events.
+        RowCall::Move { row, to, .. } if realm.provider().keyring().is_some() => {
+            let new = NewRow {
+                endpoint: to.clone(),
+                practice: None,
+                resource_type: row.resource_type.clone(),
+                event: row.event.clone(),
+                active: true,
+                payload_version: version.clone(),
+            };
+            if !make(realm, &new, &row.key()).await? {
+                // Somebody else's POST has not been answered yet; the next pass sees what comes of it.
+                return Ok(());
             }
+            delete(realm, row).await
         }
         RowCall::Move { row, to, practice } => {
             let patch = RowPatch { active: None, new_endpoint: Some(to.clone()) };
@@ -66,10 +66,34 @@ pub async fn send(realm: &Arc<Realm>, call: &RowCall, version: &Arc<str>) -> Res
             let patch = RowPatch { active: Some(*active), new_endpoint: None };
             realm.patch_row(row, practice.as_deref(), &patch).await.map(drop)
         }
-        RowCall::Delete { row } | RowCall::Prune { row, .. } => match realm.delete_row(row).await {
-            // A 404 orders a list; the row's absence is read there.
-            Err(CallError::NotFound) => realm.refresh_rows(&row.endpoint, Some(realm.read(Mirror::now))).await,
-            answer => answer,
-        },
+        RowCall::Delete { row } | RowCall::Prune { row, .. } => delete(realm, row).await,
+    }
+}
+
+/// Makes one row. `false`: nothing was sent, because another pass has the claim.
+async fn make(realm: &Arc<Realm>, new: &NewRow, key: &RowKey) -> Result<bool, CallError> {
+    match realm.create_row(new, key.practice.clone()).await {
+        Ok(None) => Ok(false),
+        Ok(Some(made)) if made.key() == *key && made.endpoint == new.endpoint => Ok(true),
+        // Not what was asked for, and it would be asked for again and again: what was made by this very call is taken back,
+        // and the pair counts as refused.
+        Ok(Some(other)) => {
+            realm.delete_row(&other).await?;
+            Err(CallError::Rejected { status: MADE_OTHERWISE })
+        }
+        Err(CallError::NotFound) => {
+            // A 404 orders a list: of endpoints, where this one's own object finds out.
+            realm.refresh_endpoints(Some(realm.read(Mirror::now))).await?;
+            Err(CallError::NotFound)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn delete(realm: &Arc<Realm>, row: &RemoteRow) -> Result<(), CallError> {
+    match realm.delete_row(row).await {
+        // A 404 orders a list; the row's absence is read there.
+        Err(CallError::NotFound) => realm.refresh_rows(&row.endpoint, Some(realm.read(Mirror::now))).await,
+        answer => answer,
     }
 }

@@ -172,7 +172,11 @@ pub fn target_urls(context: &Context, endpoint: &WebhookEndpoint) -> Vec<String>
         handle.realm.read(|mirror| {
             let places =
                 claims::places(endpoint).into_iter().flat_map(|(here, leaving)| leaving.into_iter().chain([here]));
-            urls.extend(places.filter_map(|id| Some(mirror.endpoint(&id)?.target_url.clone())));
+            let keyring = handle.realm.provider().keyring();
+            urls.extend(places.filter_map(|id| {
+                let listed = mirror.endpoint(&id).map(|remote| remote.target_url.clone());
+                listed.or_else(|| keyring?.target_url(&id))
+            }));
         });
     }
     urls

@@ -23,18 +23,33 @@ pub enum AccountFinding {
     SecretMissing {
         /// Its name.
         secret: String,
+        /// The field that names it.
+        field: &'static str,
+        /// What it is to hold.
+        what: &'static str,
     },
     /// The Secret cannot be read.
     SecretForbidden {
         /// Its name.
         secret: String,
+        /// The field that names it.
+        field: &'static str,
     },
     /// The Secret has no key that can be sent; the text says why.
     KeyUnusable(String),
     /// The provider does not accept the key.
     CredentialsRejected {
-        /// The Secret's name.
-        secret: String,
+        /// What was sent, such as `the API key in the Secret "x"`.
+        sent: String,
+    },
+    /// The answer is another provider's.
+    OtherServer {
+        /// The provider that the account is for.
+        provider: &'static str,
+        /// The field of its block.
+        field: &'static str,
+        /// Whose server it seems to be.
+        like: &'static str,
     },
     /// The provider does not answer.
     Unavailable {
@@ -62,23 +77,29 @@ impl AccountFinding {
     pub fn report(&self) -> Report {
         match self {
             Self::BadSpec(reason, message) => Report::stalled(*reason, message.clone()),
-            Self::SecretMissing { secret } => Report::waiting(
+            Self::SecretMissing { secret, field, what } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names is not there or is being deleted: create it with the API key"
+                    "the Secret {secret:?} that {field} names is not there or is being deleted: create it with the {what}"
                 ),
             ),
-            Self::SecretForbidden { secret } => Report::waiting(
+            Self::SecretForbidden { secret, field } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the operator may not read the Secret {secret:?} that spec.nexHealth.apiKeySecretRef names: give its ServiceAccount the rights of the chart in the Secret's namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
+                    "the operator may not read the Secret {secret:?} that {field} names: give its ServiceAccount the rights of the chart in the Secret's namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
                 ),
             ),
             Self::KeyUnusable(message) => Report::stalled(Reason::CredentialsRejected, message.clone()),
-            Self::CredentialsRejected { secret } => Report::stalled(
+            Self::CredentialsRejected { sent } => Report::stalled(
                 Reason::CredentialsRejected,
                 format!(
-                    "the provider does not accept the API key in the Secret {secret:?}: put a valid key there; it is tried at once when the Secret changes"
+                    "the provider does not accept {sent}: put a valid key there; it is tried at once when the Secret changes"
+                ),
+            ),
+            Self::OtherServer { provider, field, like } => Report::stalled(
+                Reason::OtherProvider,
+                format!(
+                    "the server does not answer as {provider} does, but as {like}: correct spec.baseUrl, or create an account with the block of that provider instead of {field}. What exists stays as it is"
                 ),
             ),
             Self::Unavailable { cause } => Report::waiting(
@@ -90,7 +111,7 @@ impl AccountFinding {
             Self::Refused { status } => Report::stalled(
                 Reason::Rejected,
                 format!(
-                    "the provider refuses to list what the key reaches (HTTP {status}): check spec.nexHealth.apiVersion and what the key may do"
+                    "the provider refuses to list what the key reaches (HTTP {status}): check what the key may do (at NexHealth also spec.nexHealth.apiVersion)"
                 ),
             ),
             Self::ScopeSuspect { same_practices: true, .. } => Report::waiting(

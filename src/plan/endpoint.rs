@@ -27,7 +27,7 @@ pub(super) use create::{Purpose, close, make};
 pub(super) use draft::Draft;
 pub(super) use held::{Presence, presence, recreate};
 pub use input::{EndpointInput, EndpointMemory, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView, Stuck};
-pub(super) use standing::{Standing, lost, lost_key, standing};
+pub(super) use standing::{Standing, close_gaps, lost, lost_key, standing};
 
 /// The next kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,32 +98,10 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
     if input.policy.releasing {
         return super::endpoint_deletion::release(input, draft);
     }
-    if let Some(problem) = target::problem(&input.object.spec.target_url) {
-        return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
-    }
-    if let Some(problem) = due::problem(&input.object.spec.signing_secret.rotation) {
-        return draft.rest(Report::stalled(Reason::InvalidSpec, problem), None);
-    }
-    match account_block(&input.account, &input.object.spec.account_ref) {
-        Some(AccountBlock::Report(report)) => return draft.rest(report, None),
-        Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
-        None => {}
-    }
-    if let Err(report) = input.share.allows(input.object, input.applied) {
-        return draft.rest(report, None);
-    }
-    if let AccountView::Ready { allow_insecure: false } = input.account
-        && target::is_insecure(&input.object.spec.target_url)
-    {
-        let message = "spec.targetUrl is http, which would send health data unencrypted: use https, or set spec.allowInsecureTargets on the account (sandboxes only)";
-        return draft.rest(Report::stalled(Reason::InsecureTarget, message), None);
-    }
-    if let Some(rival) = &input.rival {
-        let message = format!(
-            "WebhookEndpoint {rival:?} has the same target URL, and each event would arrive twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
-        );
-        return draft.rest(Report::stalled(Reason::Conflict, message), None);
-    }
+    let draft = match preflight(input, draft) {
+        Ok(draft) => draft,
+        Err(plan) => return *plan,
+    };
     let held = input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER);
     let only_looks = draft.is_frozen() && draft.has_nothing();
     if !held && !only_looks {
@@ -141,7 +119,42 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
     }
 }
 
-fn secret_conflict(object: &WebhookEndpoint) -> Report {
+/// What every shape of provider has in common: a spec that can be used, an account that can be used, nobody with a better
+/// right to the URL.
+pub(in crate::plan) fn preflight<'a>(
+    input: &EndpointInput<'_>,
+    draft: Draft<'a>,
+) -> Result<Draft<'a>, Box<EndpointPlan>> {
+    if let Some(problem) = target::problem(&input.object.spec.target_url) {
+        return Err(Box::new(draft.rest(Report::stalled(Reason::InvalidSpec, problem), None)));
+    }
+    if let Some(problem) = due::problem(&input.object.spec.signing_secret.rotation) {
+        return Err(Box::new(draft.rest(Report::stalled(Reason::InvalidSpec, problem), None)));
+    }
+    match account_block(&input.account, &input.object.spec.account_ref) {
+        Some(AccountBlock::Report(report)) => return Err(Box::new(draft.rest(report, None))),
+        Some(AccountBlock::LeaveUnchanged) => return Err(Box::new(draft.unchanged())),
+        None => {}
+    }
+    if let Err(report) = input.share.allows(input.object, input.applied) {
+        return Err(Box::new(draft.rest(report, None)));
+    }
+    if let AccountView::Ready { allow_insecure: false } = input.account
+        && target::is_insecure(&input.object.spec.target_url)
+    {
+        let message = "spec.targetUrl is http, which would send health data unencrypted: use https, or set spec.allowInsecureTargets on the account (sandboxes only)";
+        return Err(Box::new(draft.rest(Report::stalled(Reason::InsecureTarget, message), None)));
+    }
+    if let Some(rival) = &input.rival {
+        let message = format!(
+            "WebhookEndpoint {rival:?} has the same target URL, and each event would arrive twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
+        );
+        return Err(Box::new(draft.rest(Report::stalled(Reason::Conflict, message), None)));
+    }
+    Ok(draft)
+}
+
+pub(in crate::plan) fn secret_conflict(object: &WebhookEndpoint) -> Report {
     let name = secret_name(object);
     let message = format!(
         "the Secret {name:?} is somebody else's, so it is never overwritten and no key can be published: delete that Secret if nobody needs it, or delete this WebhookEndpoint and create it with another spec.signingSecret.name"

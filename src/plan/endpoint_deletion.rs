@@ -22,8 +22,17 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
     if !input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER) {
         return draft.step(EndpointStep::Rest);
     }
-    // rules.md *Suspend and Observe*: under suspend as deletionPolicy says, under Observe always as Orphan.
-    match input.object.spec.deletion_policy {
+    let draft = match orphaned(input, draft) {
+        Ok(draft) => draft,
+        Err(plan) => return *plan,
+    };
+    delete(input, draft)
+}
+
+/// What gives the remote side up instead of deleting it. rules.md *Suspend and Observe*: under suspend as deletionPolicy
+/// says, under Observe always as Orphan.
+pub(super) fn orphaned<'a>(input: &EndpointInput<'_>, draft: Draft<'a>) -> Result<Draft<'a>, Box<EndpointPlan>> {
+    let plan = match input.object.spec.deletion_policy {
         _ if input.memory.definition_going => {
             orphan(input, draft, "the definition of this kind is being removed from the cluster", Others::Ignored)
         }
@@ -33,8 +42,9 @@ pub fn plan(input: &EndpointInput<'_>) -> EndpointPlan {
             Some(step) => draft.step(step),
             None => orphan(input, draft, "deletionPolicy: Orphan", Others::First),
         },
-        DeletionPolicy::Delete => delete(input, draft),
-    }
+        DeletionPolicy::Delete => return Ok(draft),
+    };
+    Err(Box::new(plan))
 }
 
 const RELEASED: &str = "the account is being deleted with deletionPolicy: Orphan";
@@ -72,6 +82,7 @@ fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>, why: &str, others: Ot
     ids.extend(status.remote_id.iter().cloned().chain(other.map(|id| id.as_str().to_owned())));
     ids.extend(status.removing.iter().cloned());
     let text = match ids.as_slice() {
+        _ if status.home.is_some() => format!("the webhooks of this object stay at the provider ({why})"),
         [] => format!("no remote endpoint is known; nothing is deleted at the provider ({why})"),
         ids => format!("remote endpoint {} stays at the provider ({why})", ids.join(", ")),
     };
@@ -83,7 +94,8 @@ fn orphan(input: &EndpointInput<'_>, mut draft: Draft<'_>, why: &str, others: Ot
 /// ever use; from Switching on both stay, with both keys.
 fn unused(input: &EndpointInput<'_>, draft: &Draft<'_>) -> Option<EndpointStep> {
     let pair = Pair::of(&draft.status).filter(|pair| !pair.moves())?;
-    let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
+    let usable =
+        matches!(input.account, AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_));
     if !usable {
         return None;
     }
@@ -108,46 +120,11 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
     if draft.has_nothing() {
         return draft.step(EndpointStep::RemoveFinalizer);
     }
+    draft = match usable(input, draft, WAY_OUT) {
+        Ok(draft) => draft,
+        Err(plan) => return *plan,
+    };
     let status = &draft.status;
-    let account = &input.object.spec.account_ref;
-    let usable = matches!(input.account, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
-    // The way out when a provider is gone, set on the account for all its endpoints.
-    if input.policy.orphan && !usable {
-        let why = "the account's deletionPolicy is Orphan, and it cannot be used";
-        return orphan(input, draft, why, Others::Ignored);
-    }
-    match &input.account {
-        AccountView::Ready { .. } | AccountView::DeletesOnly(_) => {}
-        AccountView::NotFound => {
-            return blocked(
-                draft,
-                Reason::AccountNotFound,
-                &format!(
-                    "the {account} is gone, and with it the key to delete the remote endpoint: create it again. {WAY_OUT}"
-                ),
-                None,
-            );
-        }
-        AccountView::NotServed => {
-            return blocked(draft, Reason::AccountNotFound, &format!("{NOT_SERVED}. {WAY_OUT}"), None);
-        }
-        AccountView::NotReady(why) => {
-            return blocked(
-                draft,
-                Reason::AccountNotReady,
-                &format!("the {account} cannot be used: {why}. {WAY_OUT}"),
-                None,
-            );
-        }
-        AccountView::Unavailable { .. } => {
-            return blocked(
-                draft,
-                Reason::ProviderUnavailable,
-                &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),
-                None,
-            );
-        }
-    }
     if !input.remote.listed || (status.pending_create.is_some() && !input.remote.listed_since_intent) {
         return draft.step(EndpointStep::ListEndpoints);
     }
@@ -180,6 +157,56 @@ fn delete(input: &EndpointInput<'_>, mut draft: Draft<'_>) -> EndpointPlan {
             draft.rest(Report::waiting(Reason::Deleting, message), Some(wait))
         }
     }
+}
+
+/// Whether the account can be used for deletes, and what is said where it cannot.
+pub(super) fn usable<'a>(
+    input: &EndpointInput<'_>,
+    draft: Draft<'a>,
+    way_out: &str,
+) -> Result<Draft<'a>, Box<EndpointPlan>> {
+    let account = &input.object.spec.account_ref;
+    let usable =
+        matches!(input.account, AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_));
+    // The way out when a provider is gone, set on the account for all its endpoints.
+    if input.policy.orphan && !usable {
+        let why = "the account's deletionPolicy is Orphan, and it cannot be used";
+        return Err(Box::new(orphan(input, draft, why, Others::Ignored)));
+    }
+    match &input.account {
+        AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_) => {}
+        AccountView::NotFound => {
+            return Err(Box::new(blocked(
+                draft,
+                Reason::AccountNotFound,
+                &format!(
+                    "the {account} is gone, and with it the key to delete the remote endpoint: create it again. {way_out}"
+                ),
+                None,
+            )));
+        }
+        AccountView::NotServed => {
+            let message = format!("{NOT_SERVED}. {way_out}");
+            return Err(Box::new(blocked(draft, Reason::AccountNotFound, &message, None)));
+        }
+        AccountView::NotReady(why) => {
+            return Err(Box::new(blocked(
+                draft,
+                Reason::AccountNotReady,
+                &format!("the {account} cannot be used: {why}. {way_out}"),
+                None,
+            )));
+        }
+        AccountView::Unavailable { .. } => {
+            return Err(Box::new(blocked(
+                draft,
+                Reason::ProviderUnavailable,
+                &format!("the provider does not answer; deleting goes on when it does. {way_out}"),
+                None,
+            )));
+        }
+    }
+    Ok(draft)
 }
 
 /// Everything of ours that is still listed: the held id, ids on their way out, and what our POSTs made.
@@ -280,7 +307,7 @@ fn outstanding_post(input: &EndpointInput<'_>) -> Option<Timestamp> {
     input.memory.lost_post.into_iter().chain(theirs).max()
 }
 
-fn blocked(draft: Draft<'_>, reason: Reason, message: &str, again: Option<Duration>) -> EndpointPlan {
+pub(super) fn blocked(draft: Draft<'_>, reason: Reason, message: &str, again: Option<Duration>) -> EndpointPlan {
     let verdict = Verdict::new(ConditionType::DeletionBlocked, Is::True, reason, message);
     draft.rest(Report::waiting(Reason::Deleting, message).with(verdict), again)
 }

@@ -18,6 +18,7 @@ pub mod grants;
 pub mod monitor;
 mod nearest;
 pub mod outcome;
+pub mod own_key;
 pub mod pairs;
 pub mod reactivation;
 pub mod rotation;
@@ -132,6 +133,13 @@ pub enum AccountView {
     Unavailable {
         /// Whether objects say so too.
         long: bool,
+    },
+    /// Usable, but the provider has nothing of the kind.
+    Lacks {
+        /// What the provider calls itself.
+        provider: &'static str,
+        /// What it lacks, such as `webhook subscriptions`.
+        what: &'static str,
     },
     /// Usable.
     Ready {

@@ -33,9 +33,14 @@ mod tests {
 
     #[test]
     fn an_event_is_looked_for_in_the_catalogue_and_at_most_two_are_named() {
-        let known = |event: &str| KnownEvent { resource_type: "R".into(), event: event.into(), practice_scoped: true };
+        let known = |event: &str| KnownEvent {
+            resource_type: "R".into(),
+            event: event.into(),
+            practice_scoped: true,
+            delivered: Vec::new(),
+        };
         let events = ["appointment_insertion", "appointment_updated", "appointment_created", "form_updated"];
-        let catalogue = Catalogue { events: events.map(known).into() };
+        let catalogue = Catalogue { events: events.map(known).into(), ..Catalogue::default() };
         assert_eq!(
             did_you_mean_event("appointment_update", &catalogue),
             " (did you mean appointment_updated or appointment_created?)"

@@ -27,6 +27,12 @@ pub fn account_block(account: &AccountView, name: &AccountRef) -> Option<Account
                 "the provider of the {name} has not answered for a while; see the account's Ready condition. What exists there is left as it is"
             ),
         ),
+        AccountView::Lacks { provider, what } => Report::stalled(
+            Reason::NotSupportedByProvider,
+            format!(
+                "{provider} has no {what}, so there is nothing to do: delete this object, or let it refer to an account of another provider"
+            ),
+        ),
         AccountView::NotServed => Report::stalled(Reason::InvalidSpec, NOT_SERVED),
         AccountView::NotFound if name.kind == AccountKind::ClusterProviderAccount => Report::waiting(
             Reason::AccountNotFound,

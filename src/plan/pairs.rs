@@ -68,10 +68,16 @@ struct Declared {
 impl Declared {
     fn new(spec: &EventSpec, catalogue: &Catalogue) -> Self {
         let known = catalogue.find(&spec.event);
-        let resource_type = match (&spec.resource_type, known) {
-            (Some(written), _) => Ok(Arc::from(written.as_str())),
-            (None, Some(known)) => Ok(known.resource_type.clone()),
-            (None, None) => {
+        let resource_type = match catalogue.resource_type(spec.resource_type.as_deref(), &spec.event) {
+            Some(_) if catalogue.name_alone && spec.resource_type.is_some() => {
+                let message = format!(
+                    "{} has no resource types, the event's name says all: remove resourceType",
+                    catalogue.provider
+                );
+                Err(ItemProblem::new(ItemReason::ResourceTypeMissing, message))
+            }
+            Some(resource_type) => Ok(resource_type),
+            None => {
                 let message = format!(
                     "the catalogue does not know {}{}: correct the name, or set its resourceType",
                     spec.event,
@@ -80,7 +86,7 @@ impl Declared {
                 Err(ItemProblem::new(ItemReason::ResourceTypeMissing, message))
             }
         };
-        let practice_scoped = known.map(|known| known.practice_scoped);
+        let practice_scoped = if catalogue.name_alone { Some(false) } else { known.map(|known| known.practice_scoped) };
         Self { name: Arc::from(spec.event.as_str()), practice_scoped, resource_type }
     }
 }
@@ -116,6 +122,9 @@ fn resolve(event: &Declared, practice: Option<&Result<Arc<str>, ItemProblem>>) -
 /// with an empty type where nobody knows one. A `/` of the type itself is escaped, so that the name can be read back.
 fn applied_name(spec: &EventSpec, catalogue: &Catalogue) -> String {
     let event = &spec.event;
+    if catalogue.name_alone {
+        return event.clone();
+    }
     let known = catalogue.find(event).map(|known| &*known.resource_type);
     let plain = !event.contains('/');
     match (spec.resource_type.as_deref(), known) {
@@ -132,6 +141,9 @@ fn escaped(resource_type: &str) -> String {
 
 /// The resource type and event that [`applied_name`] has named; `None` where no row can have been made.
 fn named(name: &str, catalogue: &Catalogue) -> Option<(Arc<str>, Arc<str>)> {
+    if catalogue.name_alone {
+        return Some((Arc::from(""), Arc::from(name)));
+    }
     match name.split_once('/') {
         Some(("", _)) => None,
         Some((written, event)) => {
@@ -265,11 +277,9 @@ impl Sibling<'_> {
         };
         scope
             && spec.events.iter().any(|event| {
+                let resource_type = catalogue.resource_type(event.resource_type.as_deref(), &event.event);
                 event.event == *key.event
-                    && match (&event.resource_type, catalogue.find(&event.event)) {
-                        (Some(written), _) => **written == *key.resource_type,
-                        (None, known) => known.is_some_and(|known| known.resource_type == key.resource_type),
-                    }
+                    && resource_type.is_some_and(|resource_type| resource_type == key.resource_type)
             })
     }
 }

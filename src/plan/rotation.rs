@@ -272,7 +272,11 @@ pub(super) fn record_request(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
 
 /// `Rotating`, while a rotation runs.
 pub(super) fn rotating(status: &WebhookEndpointStatus) -> Option<Verdict> {
-    let (reason, message) = match status.rotation.as_ref()?.phase? {
+    let phase = status.rotation.as_ref()?.phase?;
+    if status.remote_id.is_none() {
+        return Some(rotating_own(status, phase));
+    }
+    let (reason, message) = match phase {
         RotationPhase::Preparing => {
             (Reason::Preparing, "a second remote endpoint, and with it the new key, is being made")
         }
@@ -290,9 +294,33 @@ pub(super) fn rotating(status: &WebhookEndpointStatus) -> Option<Verdict> {
     Some(Verdict::new(ConditionType::Rotating, Is::True, reason, message))
 }
 
+/// The same where the key is ours to make (rules.md *Providers of another shape*).
+fn rotating_own(status: &WebhookEndpointStatus, phase: RotationPhase) -> Verdict {
+    let (reason, message) = match phase {
+        RotationPhase::Preparing => (Reason::Preparing, "a new key is being made and published"),
+        RotationPhase::Publishing => (
+            Reason::Publishing,
+            "the Secret holds the new key under \"current\" and the present one under \"previous\"; receivers get spec.signingSecret.rotation.publishDelay to load them",
+        ),
+        RotationPhase::Switching => {
+            (Reason::Switching, "each webhook is made anew with the new key, and the former one deleted")
+        }
+        RotationPhase::Draining if status.home.is_none() => (
+            Reason::Draining,
+            "the Secret holds the new key under \"current\" and the former one under \"previous\": give the provider the new one before spec.signingSecret.rotation.overlap is over, because then the former one leaves the Secret",
+        ),
+        RotationPhase::Draining => (
+            Reason::Draining,
+            "deliveries are signed with the new key; the former one stays in the Secret for spec.signingSecret.rotation.overlap",
+        ),
+        RotationPhase::Retiring => (Reason::Retiring, "the former key is being removed from the Secret"),
+    };
+    Verdict::new(ConditionType::Rotating, Is::True, reason, message)
+}
+
 /// A moment that a pause is counted from: the next whole second, because on the wire there are no others and no pause may
 /// be too short.
-fn pause_from(now: Timestamp) -> Time {
+pub(super) fn pause_from(now: Timestamp) -> Time {
     let second = if now.subsec_nanosecond() == 0 { now.as_second() } else { now.as_second().saturating_add(1) };
     Time(Timestamp::from_second(second).unwrap_or(now))
 }

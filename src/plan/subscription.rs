@@ -104,6 +104,9 @@ pub struct SubscriptionInput<'a> {
     /// Whether any other object of the endpoint declares or has applied a pair, in whatever state it is. Asked only about
     /// rows that this object would delete although nobody's change asked for it.
     pub claimed: &'a dyn Fn(Option<&str>, &RowKey) -> bool,
+    /// Where rows carry URL and key of their own, and nothing about them can be changed (rules.md *Providers of another
+    /// shape*); `None` where an endpoint has both.
+    pub own_rows: Option<OwnRows>,
     /// How many of those may be deleted now (rules.md *Pairs*, *Pace*).
     pub paced: usize,
     /// How often the account is observed.
@@ -116,6 +119,13 @@ pub struct SubscriptionInput<'a> {
     pub now: Timestamp,
     /// Injected durations.
     pub timing: &'a PlanTiming,
+}
+
+/// Rows that carry URL and key of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnRows {
+    /// The endpoint's `spec.active` is false: nothing can be switched there, so none may be.
+    pub off: bool,
 }
 
 /// What this process remembers of a subscription object.

@@ -44,9 +44,12 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         input.old.rows.iter().filter(|old| !old.declared_there).map(|old| old.row.clone()).collect();
     let mut handed = false;
     if here.is_some() {
-        let Some(rows) =
-            input.rows.filter(|_| matches!(input.account.0, AccountView::Ready { .. } | AccountView::DeletesOnly(_)))
-        else {
+        let Some(rows) = input.rows.filter(|_| {
+            matches!(
+                input.account.0,
+                AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_)
+            )
+        }) else {
             return no_account(input, draft);
         };
         if rows.practice_names().is_none() {
@@ -77,7 +80,8 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
 /// Why the rows are left behind, if they are. rules.md *Suspend and Observe*: under suspend as deletionPolicy says, under
 /// Observe always as Orphan.
 fn orphaned(input: &SubscriptionInput<'_>) -> Option<&'static str> {
-    let usable = matches!(input.account.0, AccountView::Ready { .. } | AccountView::DeletesOnly(_));
+    let usable =
+        matches!(input.account.0, AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_));
     match input.object.spec.deletion_policy {
         _ if input.memory.definition_going => Some("the definition of this kind is being removed from the cluster"),
         _ if input.policy.observe => Some("the account's managementPolicy is Observe"),
@@ -146,7 +150,10 @@ fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPl
         AccountView::NotReady(why) => {
             blocked(draft, Reason::AccountNotReady, &format!("the {account} cannot be used: {why}. {WAY_OUT}"), None)
         }
-        AccountView::Unavailable { .. } | AccountView::Ready { .. } | AccountView::DeletesOnly(_) => blocked(
+        AccountView::Unavailable { .. }
+        | AccountView::Ready { .. }
+        | AccountView::Lacks { .. }
+        | AccountView::DeletesOnly(_) => blocked(
             draft,
             Reason::ProviderUnavailable,
             &format!("the provider does not answer; deleting goes on when it does. {WAY_OUT}"),

@@ -98,7 +98,7 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
     let mut unknown = Vec::new();
     for event in &spec.events {
         match (catalogue.find(&event.event), &event.resource_type) {
-            (Some(known), Some(written)) if **written != *known.resource_type => {
+            (Some(known), Some(written)) if !catalogue.name_alone && **written != *known.resource_type => {
                 unknown.push(format!("{} belongs to resourceType {}, not {written}", event.event, known.resource_type));
             }
             (Some(_), _) => {}
@@ -110,8 +110,12 @@ pub fn known_events(spec: &WebhookSubscriptionSpec, catalogue: &Catalogue) -> Ve
     if unknown.is_empty() {
         return Verdict::new(ConditionType::KnownEvents, Is::True, Reason::AllKnown, "every event is in the catalogue");
     }
+    let sent = match catalogue.name_alone {
+        true => "They are sent",
+        false => "Where resourceType is set it is sent",
+    };
     let message = format!(
-        "not in the provider's catalogue: {}. Where resourceType is set it is sent all the same, and the provider decides",
+        "not in the provider's catalogue: {}. {sent} all the same, and the provider decides",
         unknown.join("; ")
     );
     Verdict::new(ConditionType::KnownEvents, Is::False, Reason::UnknownEvents, message)
@@ -180,9 +184,13 @@ mod tests {
 
     #[test]
     fn events_are_known_by_name_and_type() {
-        let known =
-            KnownEvent { resource_type: "Patient".into(), event: "patient_created".into(), practice_scoped: true };
-        let catalogue = Catalogue { events: vec![known] };
+        let known = KnownEvent {
+            resource_type: "Patient".into(),
+            event: "patient_created".into(),
+            practice_scoped: true,
+            delivered: Vec::new(),
+        };
+        let catalogue = Catalogue { events: vec![known], ..Catalogue::default() };
         for (resource_type, event, unknown) in [
             (None, "patient_created", None),
             (Some("Patient"), "patient_created", None),

@@ -60,10 +60,12 @@ fn code(outcome: &Result<Answer, CallError>) -> Cow<'static, str> {
         Err(CallError::RateLimited { .. }) => return "429".into(),
         Err(CallError::CredentialsRejected) => return "401".into(),
         Err(CallError::Fenced) => return "fenced".into(),
+        Err(CallError::OtherServer { .. }) => return "other_server".into(),
         Err(CallError::Unavailable { cause, .. }) => *cause,
     };
     match cause {
         Unavailable::Server(status) | Unavailable::Redirect(status) => status.to_string().into(),
+        Unavailable::NoSuchRoute => "404".into(),
         Unavailable::Deferred => "202".into(),
         Unavailable::Refused => "refused".into(),
         Unavailable::Dns => "dns".into(),

@@ -21,6 +21,12 @@ pub enum CallError {
     /// 401 again after one new sign-in, or the sign-in itself refused.
     #[error("the provider does not accept the API key")]
     CredentialsRejected,
+    /// The answer is another provider's. Terminal: a person has to correct the account.
+    #[error("the server answers as {like} does")]
+    OtherServer {
+        /// Whose it seems to be.
+        like: &'static str,
+    },
     /// 429. Everything of the realm waits.
     #[error("rate limited by the provider (HTTP 429)")]
     RateLimited {
@@ -59,6 +65,9 @@ pub enum Unavailable {
     /// The connection broke.
     #[error("the connection broke")]
     Reset,
+    /// 404 to the route that every account uses: another server, or one whose routes are down.
+    #[error("the server does not have the route that every account uses, HTTP 404")]
+    NoSuchRoute,
     /// 5xx or 408.
     #[error("HTTP {0}")]
     Server(u16),

@@ -1,8 +1,8 @@
 //! The HTTP client under the adapters: one request in, a whole answer or a [`CallError`] out.
 //!
 //! Everything that can go wrong on the way is sorted here by what happens next (rules.md *Outcomes*, *Create*
-//! *Ambiguous answer*). Bodies of failures are not even read, and no text of the remote side or of the transport gets
-//! into an error, so none can leak (invariant *No leak*).
+//! *Ambiguous answer*). Bodies of failures are not read, but for telling whether they are another
+//! provider's, and no text of the remote side or of the transport gets into an error, so none can leak (invariant *No leak*).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,12 +15,16 @@ use thiserror::Error;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::provider::dialect::Dialect;
 use crate::provider::error::{Ambiguity, CallError, Unavailable};
 use crate::provider::retry_after;
 
 /// Below the 60 s after which load balancers drop idle connections: a write on a connection that is just being dropped
 /// would end as an ambiguous reset.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// As much of a refusal as is looked at to tell whose it is.
+const REFUSAL: usize = 4096;
 
 /// How long a call may take and how much it may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,16 +87,23 @@ pub(super) struct RequestParts {
     body: Option<String>,
     effect: Effect,
     list: bool,
+    dialect: Option<Dialect>,
 }
 
 impl RequestParts {
     pub(super) fn new(method: Method, url: Url, effect: Effect) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: None, effect, list: false }
+        Self { method, url, headers: HeaderMap::new(), body: None, effect, list: false, dialect: None }
     }
 
     /// A GET whose body may be as large as a list.
     pub(super) fn list(url: Url) -> Self {
         Self { list: true, ..Self::new(Method::GET, url, Effect::Read) }
+    }
+
+    /// A call with which an account begins: an answer that is another provider's for certain is told apart.
+    pub(super) fn spoken_by(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
     }
 
     pub(super) fn effect(&self) -> Effect {
@@ -180,11 +191,23 @@ impl HttpClient {
         let response = request.send().await.map_err(|error| transport(&error, parts.effect))?;
         let status = response.status().as_u16();
         if let Some(error) = status_error(status, response.headers(), parts.effect) {
-            return Err(error);
+            return Err(match (parts.dialect, status) {
+                (Some(own), 400..=404) => other_server(response, own).await.unwrap_or(error),
+                _ => error,
+            });
         }
         let body = read(response, cap).await.map_err(|cause| unavailable(cause, parts.effect, Ambiguity::Answered))?;
-        Ok(Answer { status, body })
+        match parts.dialect.and_then(|own| own.other_than(&body)) {
+            Some(other) => Err(CallError::OtherServer { like: other.provider() }),
+            None => Ok(Answer { status, body }),
+        }
     }
+}
+
+/// Whether a refusal is that of another provider's server. Its body is looked at for nothing else, and wiped.
+async fn other_server(response: Response, own: Dialect) -> Option<CallError> {
+    let body = read(response, REFUSAL).await.ok()?;
+    own.other_than(&body).map(|other| CallError::OtherServer { like: other.provider() })
 }
 
 /// Reads a body piece by piece, so that an endless one costs no more than its cap.

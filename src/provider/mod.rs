@@ -9,15 +9,37 @@
 //! | fused (one webhook per event) | none | some, each with URL and key | none | none | us |
 //! | static (nothing to register) | none | none | none | none | us |
 //!
+//! # A fourth provider
+//!
+//! 1. A folder beside `herohealth`: an adapter that implements [`Provider`] and the capabilities it has. Its calls go through
+//!    `caller::Caller`, which knows gate, fence and metrics; answers are read in a `wire.rs` that keeps no text of them, is
+//!    tolerant where a difference does not matter, and calls nothing a list that has one unreadable element. Mark the calls
+//!    that an account begins with as `spoken_by` a new `Dialect`, so that an account at the wrong server says so.
+//! 2. Its known events as a [`Catalogue`], its signatures as a [`Recipe`], and one row in [`directory`], of which
+//!    `docs/providers.md` is made.
+//! 3. A block in `api::account` with its immutable fields, an arm in `api::provider_block` (which Secrets it names) and one in
+//!    `controller::adapters` (which adapter serves it; what splits realms).
+//! 4. Which shape? *Split*: [`EndpointCalls`] and [`RowCalls`]; every rule of the engine applies. *Fused*: [`RowCalls`] and a
+//!    [`Keyring`], by which a row's URL and key become its home ([`model::home`]). *Static*: neither; [`Provider::authenticate`]
+//!    is all. No plan asks for a provider's name.
+//! 5. A simulator in the test bed, as strict as the provider's documents, each open point a switch; then a line in the tables
+//!    of `tests/integration/providers`, which run rotations and faults over all of them.
+//!
 //! Nothing here knows Kubernetes. Adapters, and the [`probe`] of the self-test, are the only places that speak HTTP.
 
 pub mod base_url;
 pub mod caller;
 pub mod canonical;
+pub mod credentials;
+mod dialect;
+pub mod directory;
 pub mod error;
 pub mod fence;
 pub mod gate;
+pub mod herohealth;
 pub mod http;
+pub mod insighthealth;
+pub mod keyring;
 pub mod mirror;
 pub mod model;
 pub mod nexhealth;
@@ -34,6 +56,7 @@ use async_trait::async_trait;
 pub use caller::CallObserver;
 pub use error::{Ambiguity, CallError, Unavailable};
 pub use fence::Fence;
+pub use keyring::Keyring;
 use model::sync::{Place, Sync as PracticeSync};
 use model::{Catalogue, EndpointPatch, KeyOrigin, NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use model::{RowPatch, RowScope};
@@ -66,6 +89,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// How practices are kept in step; `None` where the provider does not say.
     fn syncs(&self) -> Option<&dyn SyncCalls>;
+
+    /// URLs and keys of rows that carry their own (fused shape); `None` where they do not.
+    fn keyring(&self) -> Option<&Keyring> {
+        None
+    }
 
     /// Proves the credentials without changing anything. Adapters that list anyway sign in.
     ///

@@ -1,5 +1,6 @@
 //! What the remote side looks like, in words that fit every provider. Plain data: no calls, no clock.
 
+pub mod home;
 pub mod probe;
 pub mod sync;
 
@@ -105,7 +106,7 @@ impl fmt::Debug for RemoteEndpoint {
 pub struct RemoteRow {
     /// Its id.
     pub id: RemoteId,
-    /// The endpoint it delivers to.
+    /// The endpoint it delivers to; where there are none, its home ([`home`]).
     pub endpoint: RemoteId,
     /// [`Practice::key`] of its practice; `None` for events of the account.
     pub practice: Option<Arc<str>>,
@@ -158,7 +159,7 @@ pub struct EndpointPatch {
 /// A row to be made.
 #[derive(Clone)]
 pub struct NewRow {
-    /// The endpoint (split shape).
+    /// The endpoint (split shape), or the home ([`home`], fused shape).
     pub endpoint: RemoteId,
     /// [`Practice::name`]; `None` for events of the account.
     pub practice: Option<Arc<str>>,
@@ -170,17 +171,6 @@ pub struct NewRow {
     pub active: bool,
     /// The API version whose payload shape the row is pinned to (NexHealth `Nex-Api-Version`).
     pub payload_version: Arc<str>,
-    /// URL and key of the row itself (fused shape); `None` where the endpoint has them.
-    pub fused: Option<FusedTarget>,
-}
-
-/// What a fused provider wants with each row.
-#[derive(Clone)]
-pub struct FusedTarget {
-    /// Where deliveries go.
-    pub target_url: String,
-    /// The key that signs them.
-    pub key: SecretText,
 }
 
 /// Changes to a row; `None` leaves a field as it is.
@@ -210,11 +200,17 @@ pub struct KnownEvent {
     pub event: Arc<str>,
     /// Whether it belongs to a practice (`false`: to the account).
     pub practice_scoped: bool,
+    /// The names that deliveries carry; empty where they are not documented.
+    pub delivered: Vec<Arc<str>>,
 }
 
 /// The known events of a provider. Known, not closed: the provider decides about the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
+    /// What the provider calls itself.
+    pub provider: &'static str,
+    /// An event's name says all: there are no resource types, and every event belongs to the account.
+    pub name_alone: bool,
     /// All known events.
     pub events: Vec<KnownEvent>,
 }
@@ -223,6 +219,14 @@ impl Catalogue {
     /// The known event of this name. Names are unique in every catalogue (a test of each adapter says so).
     pub fn find(&self, event: &str) -> Option<&KnownEvent> {
         self.events.iter().find(|known| &*known.event == event)
+    }
+
+    /// The resource type of an event: as written, else as known. Where there are none it is empty.
+    pub fn resource_type(&self, written: Option<&str>, event: &str) -> Option<Arc<str>> {
+        if self.name_alone {
+            return Some(Arc::from(""));
+        }
+        written.map(Arc::from).or_else(|| self.find(event).map(|known| known.resource_type.clone()))
     }
 }
 
@@ -296,6 +300,19 @@ pub trait RemoteRows {
     fn listed_at(&self, endpoint: &RemoteId) -> Option<Timestamp>;
     /// The practice's id in rows, by the name users write.
     fn practice_key(&self, name: &str) -> Option<Arc<str>>;
+    /// Rows of this identity that deliver to the same URL as those of a home, but are none of its own: made by somebody else,
+    /// or with a key that nobody knows any more (fused shape). None where there are endpoints.
+    fn strangers(&self, _home: &RemoteId, _key: &RowKey) -> Vec<RemoteRow> {
+        Vec::new()
+    }
+    /// Homes of this key that have rows (fused shape).
+    fn homes(&self, _fingerprint: &str) -> Vec<RemoteId> {
+        Vec::new()
+    }
+    /// When to look for what a write here without an answer may have done; `None` where none is in doubt.
+    fn in_doubt(&self, _endpoint: &RemoteId) -> Option<Timestamp> {
+        None
+    }
     /// The name of a practice that the key reaches, by the id in rows.
     fn practice_name(&self, key: &str) -> Option<Arc<str>>;
     /// Names of every practice the key reaches; `None` before the first good list.

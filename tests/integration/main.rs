@@ -24,6 +24,7 @@ mod lease;
 mod lifecycle;
 mod monitor;
 mod outage;
+mod providers;
 mod receivers;
 mod rotation;
 mod secrets;

@@ -1,6 +1,7 @@
 //! `WebhookEndpoint`: observe, plan, execute, report.
 
 mod observe;
+mod own_key;
 mod rotation;
 mod self_test;
 
@@ -18,6 +19,7 @@ use super::context::{Context, LastRead};
 use super::definition;
 use super::driver::{Done, MAX_STEPS, object_key};
 use super::error::PassError;
+use super::homes;
 use super::memory::Memory;
 use super::policy;
 use super::request;
@@ -103,9 +105,15 @@ impl Pass<'_> {
         let interval = realm.as_ref().map_or(DEFAULT_INTERVAL, |handle| handle.interval());
         let gaps = self.object.status.iter().flat_map(|status| &status.delivery_gaps);
         let has_gap = gaps.into_iter().any(|gap| gap.to.is_none());
+        let own = own_key::shape(realm.as_deref(), self.object.status.as_ref());
+        if let Some(handle) = realm.as_ref().filter(|_| own.is_some()) {
+            homes::offer(self.context, &self.object, &handle.realm, &secret);
+            homes::tell_all(self.context, &self.object, &handle.realm).await?;
+        }
+        let wants_unsettled = has_gap || own.is_some() && self.object.metadata.deletion_timestamp.is_some();
         let plan = {
             let mind = self.memory.plan();
-            plan::plan(&EndpointInput {
+            let input = EndpointInput {
                 object: &self.object,
                 account: self.view(&name, &namespace),
                 remote,
@@ -115,7 +123,11 @@ impl Pass<'_> {
                 share,
                 applied: &applied,
                 leaving_subscriptions: claims::leaving(self.context, &self.object, policy.releasing),
-                unsettled_subscriptions: if has_gap { claims::unsettled(self.context, &self.object) } else { 0 },
+                unsettled_subscriptions: if wants_unsettled {
+                    claims::unsettled(self.context, &self.object)
+                } else {
+                    0
+                },
                 losses: &losses,
                 last_alive: self.context.last_alive(interval),
                 memory: EndpointMemory { definition_going: self.definition == Some(true), ..mind.plan.clone() },
@@ -123,7 +135,11 @@ impl Pass<'_> {
                 predecessor: self.context.timing.lease,
                 now,
                 timing: &self.context.timing.plan,
-            })
+            };
+            match own {
+                None => plan::plan(&input),
+                Some(shape) => shape.plan(input, realm.as_deref()),
+            }
         };
         self.execute(plan, realm, &losses).await
     }

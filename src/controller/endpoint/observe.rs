@@ -111,10 +111,15 @@ impl Pass<'_> {
                 absence: absence(mirror, id),
                 gone: gone(id),
             });
+            let home = status.home.as_ref().map(RemoteId::new);
+            let homes: Vec<RemoteId> = home.iter().chain(&removing).cloned().collect();
             let second = other.as_ref().and_then(|other| other.endpoint.as_ref());
             let keys =
                 held.iter().chain(second).chain(candidates.iter().chain(&named).map(|candidate| &candidate.endpoint));
-            let keys = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
+            let mut keys: Vec<SecretText> = keys.filter_map(|endpoint| endpoint.key.clone()).collect();
+            if let Some(keyring) = handle.realm.provider().keyring() {
+                keys.extend(keyring.listed_keys(&self.object.spec.target_url));
+            }
             let urls = claims::urls(&self.object);
             let uncertain = urls.iter().filter_map(|url| match mirror.endpoint_create_state(url) {
                 CreateState::Uncertain { look_after } => Some(look_after),
@@ -129,7 +134,13 @@ impl Pass<'_> {
                 gone: held_id.as_ref().is_some_and(gone),
                 removing_gone: removing.iter().all(|id| mirror.endpoint(id).is_none() && since(id)),
                 removing: removing.into_iter().filter(|id| mirror.endpoint(id).is_some()).collect(),
-                rows: self.counts(mirror, handle, held.iter().chain(second)),
+                rows: match home {
+                    Some(_) => self.counts(mirror, handle, &homes),
+                    None => {
+                        let held: Vec<_> = held.iter().chain(second).map(|endpoint| endpoint.id.clone()).collect();
+                        self.counts(mirror, handle, &held)
+                    }
+                },
                 leaving: pair
                     .as_ref()
                     .filter(|pair| pair.moves())
@@ -167,13 +178,7 @@ impl Pass<'_> {
     }
 
     /// Rows on what the object holds; `None` where they are not known, or nothing is held.
-    fn counts<'a>(
-        &self,
-        mirror: &Mirror,
-        handle: &RealmHandle,
-        held: impl Iterator<Item = &'a RemoteEndpoint>,
-    ) -> Option<SubscriptionCounts> {
-        let held: Vec<&RemoteId> = held.map(|endpoint| &endpoint.id).collect();
+    fn counts(&self, mirror: &Mirror, handle: &RealmHandle, held: &[RemoteId]) -> Option<SubscriptionCounts> {
         if held.is_empty() || held.iter().any(|id| !mirror.row_list_known(id)) {
             return None;
         }

@@ -21,7 +21,7 @@ use crate::provider::gate::{Errand, Lane};
 use crate::provider::mirror::Mirror;
 use crate::provider::model::{Moved, RemoteId, RemoteRow, RemoteRows};
 use crate::provider::realm::Realm;
-use crate::signing::SecretText;
+use crate::signing::{SecretText, new_key};
 
 /// How often a listed row may be not found when it is to move.
 const NOT_FOUND: u32 = 3;
@@ -160,7 +160,8 @@ impl Pass<'_> {
         self.memory.plan().secret = LastRead::Known(Some(Arc::new(written)));
         let which = match &publish.current {
             Source::Remote(id) => format!("the signing key of remote endpoint {id} is in the Secret"),
-            Source::Current | Source::Previous => "the signing key is in the Secret".to_owned(),
+            Source::New => "a new signing key is in the Secret".to_owned(),
+            Source::Current | Source::Previous | Source::Home(_) => "the signing key is in the Secret".to_owned(),
         };
         let text = match publish.previous {
             Some(_) => format!("{which}; the one before it stays under \"previous\""),
@@ -175,6 +176,8 @@ fn find(realm: &Realm, secret: Option<&ReadSecret>, source: &Source) -> Option<S
     let value = |name| secret.and_then(|secret| secret.values.get(name).cloned());
     match source {
         Source::Remote(id) => realm.read(|mirror| mirror.endpoint(id).and_then(|endpoint| endpoint.key.clone())),
+        Source::New => Some(new_key(rand::random())),
+        Source::Home(home) => realm.provider().keyring().and_then(|keyring| keyring.key(home)),
         Source::Current => value("current"),
         Source::Previous => value("previous"),
     }

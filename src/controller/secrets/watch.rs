@@ -75,7 +75,7 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
     let mut referred = false;
     for account in account_kind::using_secret(context, &namespace, &name) {
         referred = true;
-        if context.account_memory_outdated(&account, version.as_deref()) {
+        if context.account_memory_outdated(&account, (&namespace, &name), version.as_deref()) {
             account.wake(context);
         }
     }
@@ -103,12 +103,12 @@ fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String
         }
     }
     for account in account_kind::all(context) {
-        let unlisted = account.secrets().into_iter().any(|(within, name)| {
+        for (within, name) in account.secrets() {
             let within = within.to_owned();
-            covered(Some(&within)) && !is_listed(Some(&within), name.to_owned())
-        });
-        if unlisted && context.account_memory_outdated(&account, None) {
-            account.wake(context);
+            let lost = covered(Some(&within)) && !is_listed(Some(&within), name.to_owned());
+            if lost && context.account_memory_outdated(&account, (&within, name), None) {
+                account.wake(context);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::definition;
 use super::driver::{Done, MAX_STEPS};
 use super::error::PassError;
+use super::homes;
 use super::memory::Memory;
 use super::request;
 use super::write::Writer;
@@ -75,6 +76,9 @@ impl Pass<'_> {
         let around = self.surroundings(&namespace);
         self.adjust(around.realm.as_deref(), around.generation);
         self.answer(&around).await?;
+        if let (Some(handle), Some(_)) = (&around.realm, around.own_rows) {
+            homes::tell(&handle.realm, std::slice::from_ref(&self.object)).await?;
+        }
         let siblings = self.siblings(&self.object.spec.endpoint_ref.name, &around.reach);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
@@ -99,6 +103,7 @@ impl Pass<'_> {
                     policy: around.policy,
                     reach: &around.reach,
                     claimed: &claimed,
+                    own_rows: around.own_rows,
                     paced,
                     observe_interval: interval,
                     last_alive: self.context.last_alive(interval),

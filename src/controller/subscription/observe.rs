@@ -14,7 +14,7 @@ use crate::plan::condition::find;
 use crate::plan::grants::{Reach, Share};
 use crate::plan::pairs::{self, Sibling};
 use crate::plan::rotation::Pair;
-use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow};
+use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow, OwnRows};
 use crate::plan::{AccountPolicy, AccountView};
 use crate::provider::model::{RemoteId, RemoteRows};
 
@@ -30,6 +30,7 @@ pub(super) struct Surroundings {
     pub(super) reach: Reach,
     /// UID of the endpoint object.
     pub(super) endpoint: Option<String>,
+    pub(super) own_rows: Option<OwnRows>,
 }
 
 impl Pass<'_> {
@@ -43,6 +44,7 @@ impl Pass<'_> {
             policy: AccountPolicy::default(),
             reach: Share::nothing().reach([]),
             endpoint: None,
+            own_rows: None,
         };
         let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
             return nowhere(EndpointLink::NotFound);
@@ -63,7 +65,15 @@ impl Pass<'_> {
             Surroundings { account: (view, reference), policy, reach, endpoint: endpoint.uid(), ..nowhere(link) };
         match self.context.accounts.get(&name) {
             Some(AccountEntry { api_version, generation, realm, .. }) => {
-                Surroundings { api_version, generation, realm, ..around }
+                let going = self.object.metadata.deletion_timestamp.is_some();
+                let (view, reference) = around.account;
+                let view = match realm.as_ref().filter(|_| !going) {
+                    Some(handle) => at_provider(view, handle, &around.link),
+                    None => view,
+                };
+                let own_rows = realm.as_ref().is_some_and(|handle| handle.realm.provider().keyring().is_some());
+                let own_rows = own_rows.then_some(OwnRows { off: !endpoint.spec.active });
+                Surroundings { account: (view, reference), api_version, generation, realm, own_rows, ..around }
             }
             None => around,
         }
@@ -147,6 +157,23 @@ impl Pass<'_> {
             }
         }
         old
+    }
+}
+
+/// What the provider's shape makes of a usable account: nothing can be registered at a static one, and at a fused one not
+/// before the endpoint object has shown this process the key that its Secret holds.
+fn at_provider(view: AccountView, handle: &RealmHandle, link: &EndpointLink) -> AccountView {
+    let provider = handle.realm.provider();
+    match (&view, provider.rows(), provider.keyring(), link) {
+        (AccountView::Ready { .. }, None, _, _) => {
+            AccountView::Lacks { provider: provider.catalogue().provider, what: "webhook subscriptions" }
+        }
+        (AccountView::Ready { .. }, Some(_), Some(keyring), EndpointLink::Usable { remote_id, .. })
+            if keyring.target(remote_id).is_none() =>
+        {
+            AccountView::Unavailable { long: false }
+        }
+        _ => view,
     }
 }
 

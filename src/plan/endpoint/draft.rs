@@ -47,6 +47,7 @@ impl<'a> Draft<'a> {
     pub(in crate::plan) fn has_nothing(&self) -> bool {
         let status = &self.status;
         status.remote_id.is_none()
+            && status.home.is_none()
             && status.pending_create.is_none()
             && status.last_create.is_none()
             && status.removing.is_empty()
@@ -127,7 +128,7 @@ impl<'a> Draft<'a> {
         let tested = verification::look(self.input, &report, &mut self.status);
         report.others.extend(tested.verdict);
         self.notes.extend(tested.note);
-        if self.status.remote_id.is_some() {
+        if self.status.remote_id.is_some() || self.status.home.is_some() {
             for kind in [ConditionType::SecretPublished, ConditionType::Active] {
                 if !report.others.iter().any(|other| other.kind == kind) {
                     // What was found of deliveries is about the generation it was found under: under a new one, a remote

@@ -179,7 +179,7 @@ pub(in crate::plan) fn key_is_lost(input: &EndpointInput<'_>, endpoint: &RemoteE
 /// rules.md *Delivery gaps*: what has lasted ends with the confirmed repair, that is once everything here delivers again.
 ///
 /// The endpoint itself is as declared here: a remote that is off where we want it on is [`off`] or patched before.
-fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
+pub(in crate::plan) fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
     if input.unsettled_subscriptions > 0 {
         return;
     }
@@ -187,9 +187,9 @@ fn close_gaps(input: &EndpointInput<'_>, draft: &mut Draft<'_>) {
         draft.close_gap(cause, input.now);
     }
     // Deliveries verify again once they come from the new endpoint of the rotation that follows.
-    if Pair::of(&draft.status)
-        .is_none_or(|pair| matches!(pair.phase, RotationPhase::Draining | RotationPhase::Retiring))
-    {
+    let own = draft.status.rotation.as_ref().filter(|_| draft.status.remote_id.is_none());
+    let phase = Pair::of(&draft.status).map(|pair| pair.phase).or(own.and_then(|rotation| rotation.phase));
+    if phase.is_none_or(|phase| matches!(phase, RotationPhase::Draining | RotationPhase::Retiring)) {
         draft.close_gap(GapCause::SigningKeyLost, input.now);
     }
     // Recorded by a process before this one, and repaired: nobody else will tell.

@@ -12,6 +12,10 @@ use crate::signing::SecretText;
 pub enum Source {
     /// The key of this remote endpoint.
     Remote(RemoteId),
+    /// One that is to be made now.
+    New,
+    /// The key of this home, which the process remembers or a list shows.
+    Home(RemoteId),
     /// What the Secret now holds as `current`.
     Current,
     /// What the Secret now holds as `previous`.

@@ -22,10 +22,14 @@ impl Work<'_> {
         };
         let want = self.wanted_switch(item, key);
         let listed = self.found(key);
+        if let (Some(_), false) = (self.input.own_rows, want) {
+            // Nothing can be switched there: what is off is not there.
+            return found.deletes.extend(listed.into_iter().map(|row| RowCall::Delete { row }));
+        }
         let Some(row) = listed.first() else { return self.make(item, key, want, found) };
         let twins = self.rows.twins(self.remote_id, key);
         found.deletes.extend(twins.into_iter().map(|row| RowCall::Delete { row }));
-        found.here(item, row);
+        found.here(item, row, self.input.own_rows.is_some());
         if row.active == want {
             if want != self.input.object.spec.active && self.younger_than_a_dissenter(item, key) {
                 let message = "another WebhookSubscription declares this pair active: make spec.active agree, or remove the pair here";
@@ -73,7 +77,7 @@ impl Work<'_> {
         let Some(row) = of_status.filter(is_here).or_else(of_memory) else {
             return found.failures.push(Failure::new(item, problem.reason, &problem.message));
         };
-        found.here(item, &row);
+        found.here(item, &row, self.input.own_rows.is_some());
         let message = "the key no longer reaches this practice; its subscription is left as it is: have the practice granted to the key again, or remove it from spec.practices";
         found.failures.push(Failure::new(item, ItemReason::PracticeUnreachable, message));
     }
@@ -87,6 +91,12 @@ impl Work<'_> {
         }
         if let Some(refusal) = self.refusal(key) {
             return found.failures.push(Failure::refused(item, refusal));
+        }
+        if let Some(other) = self.stranger(key) {
+            let message = format!(
+                "webhook {other} at the provider delivers this event to the same URL with a key that is not this endpoint's, and each event would arrive twice: delete it there, or give the WebhookEndpoint another spec.targetUrl (path or query)"
+            );
+            return found.failures.push(Failure::new(item, ItemReason::RemoteExists, &message));
         }
         match self.rows.create_state(self.remote_id, key) {
             RowCreateState::InFlight => found.in_flight = true,
@@ -108,6 +118,13 @@ impl Work<'_> {
                 found.creates.push(RowCall::Create { endpoint, key: key.clone(), practice, active });
             }
         }
+    }
+
+    /// A row of the same event that delivers to the same URL and is none of ours.
+    fn stranger(&self, key: &RowKey) -> Option<RemoteId> {
+        let ours: Vec<&RemoteId> = self.held().collect();
+        let others = self.rows.strangers(self.remote_id, key).into_iter();
+        others.filter(|row| !ours.contains(&&row.endpoint)).map(|row| row.id).min()
     }
 
     /// Ours and no longer declared, here and on endpoints the object was on before.
@@ -155,7 +172,9 @@ impl Work<'_> {
 
     /// rules.md *Pairs*: if declarers disagree on `active`, it is active.
     fn wanted_switch(&self, item: &Item, key: &RowKey) -> bool {
-        self.input.object.spec.active || self.dissenters(item, key).any(|sibling| sibling.object.spec.active)
+        let declared =
+            self.input.object.spec.active || self.dissenters(item, key).any(|sibling| sibling.object.spec.active);
+        declared && !self.input.own_rows.is_some_and(|own| own.off)
     }
 
     fn younger_than_a_dissenter(&self, item: &Item, key: &RowKey) -> bool {

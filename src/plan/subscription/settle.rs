@@ -52,7 +52,9 @@ impl Work<'_> {
             _ => None,
         };
         let mut report = settled_report(self.items.len(), &found.failures, silent);
-        let look = waits_for_proof.then_some(self.input.observe_interval).into_iter().chain(stray).min();
+        // Nothing of ours changes when somebody else's webhook goes.
+        let occupied = found.failures.iter().any(|failure| failure.reason() == ItemReason::RemoteExists);
+        let look = (waits_for_proof || occupied).then_some(self.input.observe_interval).into_iter().chain(stray).min();
         let mut again = [self.retry(), found.contended, look].into_iter().flatten().min();
         if let Off::Waits(wait) = off {
             again = again.into_iter().chain(wait).min();

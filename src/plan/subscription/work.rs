@@ -19,6 +19,7 @@ use crate::plan::pairs::Item;
 use crate::plan::row_calls::{RowCall, SwitchCause};
 use crate::plan::subscription_report::Failure;
 use crate::plan::{Note, Refusal, elapsed};
+use crate::provider::model::home::fingerprint_of;
 use crate::provider::model::{RemoteId, RemoteRow, RemoteRows, RowKey};
 
 /// From how many missing rows on a second look is wanted (rules.md *Absence*).
@@ -71,7 +72,7 @@ pub(super) struct Found {
 
 impl Found {
     /// A declared pair that has a row.
-    pub(super) fn here(&mut self, item: &Item, row: &RemoteRow) {
+    pub(super) fn here(&mut self, item: &Item, row: &RemoteRow, own_key: bool) {
         self.present_count += 1;
         self.active += usize::from(row.active);
         if let Some(present) = &mut self.present {
@@ -79,6 +80,7 @@ impl Found {
                 practice: item.practice.as_deref().map(str::to_owned),
                 event: item.event.to_string(),
                 remote_id: row.id.as_str().to_owned(),
+                key_fingerprint: own_key.then(|| fingerprint_of(&row.endpoint)).flatten(),
                 active: row.active,
             });
         }

@@ -8,6 +8,10 @@ fn secret() -> String {
     "nexhealth".to_owned()
 }
 
+fn sent() -> String {
+    "the API key in the Secret \"nexhealth\"".to_owned()
+}
+
 #[test]
 fn each_finding_says_whether_dependants_may_use_the_account_and_whether_a_key_in_memory_still_may_delete() {
     use Progress::{AtRest, Reconciling, Stalled};
@@ -18,10 +22,26 @@ fn each_finding_says_whether_dependants_may_use_the_account_and_whether_a_key_in
     // Finding, reason, progress, whether dependants are held up with its words, whether the key in memory may delete.
     let table = [
         (refused, Reason::BaseUrlNotAllowed, Stalled, true, false),
-        (AccountFinding::SecretMissing { secret: secret() }, Reason::SecretMissing, Reconciling, true, true),
-        (AccountFinding::SecretForbidden { secret: secret() }, Reason::SecretMissing, Reconciling, true, true),
+        (
+            AccountFinding::SecretMissing {
+                secret: secret(),
+                field: "spec.nexHealth.apiKeySecretRef",
+                what: "API key",
+            },
+            Reason::SecretMissing,
+            Reconciling,
+            true,
+            true,
+        ),
+        (
+            AccountFinding::SecretForbidden { secret: secret(), field: "spec.nexHealth.apiKeySecretRef" },
+            Reason::SecretMissing,
+            Reconciling,
+            true,
+            true,
+        ),
         (unusable, Reason::CredentialsRejected, Stalled, true, false),
-        (AccountFinding::CredentialsRejected { secret: secret() }, Reason::CredentialsRejected, Stalled, true, false),
+        (AccountFinding::CredentialsRejected { sent: sent() }, Reason::CredentialsRejected, Stalled, true, false),
         (AccountFinding::Unavailable { cause: "503".into() }, Reason::ProviderUnavailable, Reconciling, false, false),
         (AccountFinding::Refused { status: 403 }, Reason::Rejected, Stalled, true, false),
         (suspect(true), Reason::ScopeSuspect, Reconciling, true, false),
@@ -57,7 +77,7 @@ fn an_account_that_is_going_names_up_to_five_endpoints_and_its_own_trouble() {
     let six = said(&AccountFinding::Authenticated, 6);
     assert!(six.contains("\"e4\" and others still need") && !six.contains("e5"), "{six}");
     assert!(!six.contains("cannot be used"), "{six}");
-    let rejected = AccountFinding::CredentialsRejected { secret: secret() };
+    let rejected = AccountFinding::CredentialsRejected { sent: sent() };
     let broken = held_up(&rejected, &names(1));
     assert!(broken.message.ends_with(&rejected.report().message), "{}", broken.message);
     assert_eq!((broken.reason, broken.progress), (Reason::Deleting, Progress::Reconciling));

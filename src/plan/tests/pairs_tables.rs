@@ -12,7 +12,12 @@ use crate::provider::model::{Catalogue, KnownEvent, RowKey};
 /// With one event whose name has a slash.
 fn odd_catalogue() -> Catalogue {
     let mut catalogue = catalogue();
-    catalogue.events.push(KnownEvent { resource_type: "Odd".into(), event: "odd/known".into(), practice_scoped: true });
+    catalogue.events.push(KnownEvent {
+        resource_type: "Odd".into(),
+        event: "odd/known".into(),
+        practice_scoped: true,
+        delivered: Vec::new(),
+    });
     catalogue
 }
 

@@ -28,8 +28,11 @@ pub fn catalogue() -> Catalogue {
         resource_type: resource_type.into(),
         event: event.into(),
         practice_scoped,
+        delivered: Vec::new(),
     };
     Catalogue {
+        provider: "NexHealth",
+        name_alone: false,
         events: vec![
             known("Appointment", "appointment_insertion", true),
             known("Patient", "patient_created", true),
@@ -226,6 +229,7 @@ impl Subscription {
             siblings: self.siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
             policy: self.policy,
             claimed: &claimed,
+            own_rows: None,
             paced: self.paced,
             observe_interval: Duration::from_secs(300),
             last_alive: at(NOW - 1000),

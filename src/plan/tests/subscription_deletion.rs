@@ -138,6 +138,7 @@ fn rows_of_a_practice_that_the_key_no_longer_reaches_are_found_by_their_ids() {
         practice: Some("b".into()),
         event: "patient_created".into(),
         remote_id: lost.as_str().into(),
+        key_fingerprint: None,
         active: true,
     }];
     subscription.object.status = Some(status);

@@ -339,6 +339,7 @@ impl Walk {
             Source::Remote(id) => self.remotes.iter().find(|remote| remote.id == *id)?.key.clone(),
             Source::Current => current.cloned(),
             Source::Previous => previous.cloned(),
+            Source::New | Source::Home(_) => panic!("keys are the provider's here"),
         }
     }
 

@@ -109,6 +109,11 @@ impl Mirror {
         self.clock.open()
     }
 
+    /// Rows may stand here from now on (fused shape): the account's lists speak for this place too.
+    pub fn expect_place(&mut self, home: &RemoteId) {
+        self.rows.place(home);
+    }
+
     /// The present moment: whatever starts from here on is later.
     pub fn now(&self) -> Seq {
         self.clock.now()

@@ -94,9 +94,29 @@ impl Mirror {
         target.into_iter().flat_map(|target| target.all_ids()).filter_map(|id| self.rows.show(id))
     }
 
+    /// Every row of the account.
+    pub fn every_row(&self) -> impl Iterator<Item = RemoteRow> {
+        self.rows.by_id.keys().filter_map(|id| self.rows.show(id))
+    }
+
     /// How many rows an endpoint has.
     pub fn row_counts(&self, endpoint: &RemoteId) -> RowCounts {
         self.rows.target(endpoint).map(|target| target.counts()).unwrap_or_default()
+    }
+
+    /// Rows of a pair that deliver to the same URL as those of a home, but are none of its own (fused shape).
+    pub fn strangers(&self, at: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        self.rows.strangers(at, key)
+    }
+
+    /// Homes of a key that have rows (fused shape).
+    pub fn homes(&self, fingerprint: &str) -> Vec<RemoteId> {
+        self.rows.homes(fingerprint)
+    }
+
+    /// When to look for what a write to a row of this endpoint may have done.
+    pub fn in_doubt(&self, endpoint: &RemoteId) -> Option<Timestamp> {
+        self.rows.target(endpoint)?.doubt()
     }
 
     /// The last good list that covers the endpoint's rows.

@@ -136,7 +136,9 @@ impl Rows {
         for id in endpoints.iter().filter(|id| named.insert(*id)) {
             let Some(target) = self.target(id) else { return false };
             let Some((started, ended)) = self.proof(target) else { return false };
-            if source_ended.replace(ended).is_some_and(|source_ended| started < source_ended) {
+            // One list of both at once is of one moment, and rows that are made before they are deleted are in it.
+            let before = source_ended.replace((started, ended));
+            if before.is_some_and(|before| started < before.1 && (started, ended) != before) {
                 return false;
             }
             let Some(pair) = self.names.find(key) else { continue };

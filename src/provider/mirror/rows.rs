@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::changes::Changes;
 use super::clock::{ListInfo, Lists, Seq};
 use super::names::{Names, Pair};
+use crate::provider::model::home::{fingerprint_of, same_url};
 use crate::provider::model::{RemoteId, RemoteRow, RowKey};
 
 /// Everything known about rows. Its lists are applied in `row_lists`, its writes in `row_writes`.
@@ -214,6 +215,19 @@ impl Rows {
     pub(super) fn target_mut(&mut self, id: &RemoteId) -> Option<&mut Target> {
         let place = self.place(id);
         self.at_mut(place)
+    }
+
+    /// See [`super::Mirror::homes`].
+    pub(super) fn homes(&self, fingerprint: &str) -> Vec<RemoteId> {
+        let ours = |target: &&Target| target.total > 0 && fingerprint_of(&target.id).as_deref() == Some(fingerprint);
+        self.targets.iter().filter(ours).map(|target| target.id.clone()).collect()
+    }
+
+    /// See [`super::Mirror::strangers`].
+    pub(super) fn strangers(&self, home: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        let Some(pair) = self.names.find(key) else { return Vec::new() };
+        let others = self.targets.iter().filter(|target| target.id != *home && same_url(&target.id, home));
+        others.flat_map(|target| target.ids(pair)).filter_map(|id| self.show(id)).collect()
     }
 
     pub(super) fn target_count(&self) -> u32 {

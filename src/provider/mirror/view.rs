@@ -76,6 +76,18 @@ impl RemoteRows for Mirror {
         Mirror::former_key(self, name).cloned()
     }
 
+    fn strangers(&self, home: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        Mirror::strangers(self, home, key)
+    }
+
+    fn homes(&self, fingerprint: &str) -> Vec<RemoteId> {
+        Mirror::homes(self, fingerprint)
+    }
+
+    fn in_doubt(&self, endpoint: &RemoteId) -> Option<Timestamp> {
+        Mirror::in_doubt(self, endpoint)
+    }
+
     fn practice_name(&self, key: &str) -> Option<Arc<str>> {
         self.practice_by_key(key).map(|practice| practice.name.clone())
     }

@@ -10,7 +10,7 @@ use crate::provider::model::{Catalogue, KnownEvent};
 
 pub(super) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     let events: Vec<Entry> = serde_json::from_str(EVENTS).unwrap_or_default();
-    Catalogue { events: events.into_iter().map(KnownEvent::from).collect() }
+    Catalogue { provider: "NexHealth", name_alone: false, events: events.into_iter().map(KnownEvent::from).collect() }
 });
 
 const EVENTS: &str = include_str!("events.json");
@@ -20,12 +20,14 @@ struct Entry {
     resource_type: String,
     event: String,
     practice_scoped: bool,
+    delivered: Vec<String>,
 }
 
 impl From<Entry> for KnownEvent {
     fn from(entry: Entry) -> Self {
         let (resource_type, event) = (entry.resource_type.into(), entry.event.into());
-        Self { resource_type, event, practice_scoped: entry.practice_scoped }
+        let delivered = entry.delivered.into_iter().map(Into::into).collect();
+        Self { resource_type, event, practice_scoped: entry.practice_scoped, delivered }
     }
 }
 

@@ -27,6 +27,8 @@ pub use token::TokenTiming;
 
 use crate::provider::base_url::BaseUrl;
 use crate::provider::caller::{CallObserver, Caller};
+use crate::provider::credentials::{check_api_key, sensitive};
+use crate::provider::dialect::Dialect;
 use crate::provider::error::{CallError, Unavailable};
 use crate::provider::fence::Fence;
 use crate::provider::gate::{Errand, Gate, Lane};
@@ -41,6 +43,11 @@ pub const DEFAULT_BASE_URL: &str = "https://nexhealth.info";
 
 /// Selects the API version; without it every route answers 404.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("nex-api-version");
+
+/// The known events.
+pub fn catalogue() -> &'static Catalogue {
+    &catalogue::CATALOGUE
+}
 
 /// One account at NexHealth.
 #[derive(Clone)]
@@ -73,32 +80,6 @@ pub struct NexHealth {
     api_key: SecretText,
     api_version: HeaderValue,
     tokens: Tokens,
-}
-
-/// Whether a key can be sent at all. The error is the remedy.
-///
-/// # Errors
-/// The remedy, for a status message.
-pub fn check_api_key(key: &SecretText) -> Result<(), &'static str> {
-    let text = key.expose();
-    if text.trim().is_empty() {
-        Err("is empty: write the key into it")
-    } else if text.contains(['\n', '\r']) {
-        Err("contains a line break: write the key without one (printf instead of echo)")
-    } else if text.trim() != text {
-        Err("begins or ends with a space: write the key without it")
-    } else if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        Err("holds characters that no key has: write the key as plain text")
-    } else {
-        Ok(())
-    }
-}
-
-/// A header that traces and HTTP/2 compression tables must not keep.
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 impl NexHealth {
@@ -155,7 +136,8 @@ impl NexHealth {
         let key = sensitive(self.api_key.expose()).ok_or(CallError::CredentialsRejected)?;
         let parts = RequestParts::new(Method::POST, self.base_url.route(&["authenticates"]), Effect::Read)
             .header(VERSION_HEADER, self.api_version.clone())
-            .header(AUTHORIZATION, key);
+            .header(AUTHORIZATION, key)
+            .spoken_by(Dialect::NexHealth);
         let bad = CallError::Unavailable { cause: Unavailable::BadAnswer, ambiguity: None };
         // Everybody waits for it, whatever they want; it is a probe if its caller is one.
         let mut errand = Errand::new(Lane::Front);
@@ -165,7 +147,9 @@ impl NexHealth {
         match errand.run(self.caller.call("sign_in", parts)).await {
             Ok(answer) => wire::token(&answer.body).ok_or(bad),
             Err(CallError::Rejected { .. }) => Err(CallError::CredentialsRejected),
-            Err(CallError::NotFound) => Err(bad),
+            Err(CallError::NotFound) => {
+                Err(CallError::Unavailable { cause: Unavailable::NoSuchRoute, ambiguity: None })
+            }
             Err(error) => Err(error),
         }
     }
@@ -178,7 +162,7 @@ impl Provider for NexHealth {
     }
 
     fn catalogue(&self) -> &'static Catalogue {
-        &catalogue::CATALOGUE
+        catalogue()
     }
 
     fn recipe(&self) -> crate::signing::Recipe {

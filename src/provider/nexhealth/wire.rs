@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::provider::credentials::usable_key;
 use crate::provider::model::{NewEndpoint, NewRow, Practice, RemoteEndpoint, RemoteId, RemoteRow};
 use crate::signing::SecretText;
 
@@ -234,21 +235,10 @@ struct Key(Option<SecretText>);
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Self(match Value::deserialize(from)? {
-            Value::String(text) => Some(SecretText::new(text)).filter(|key| is_usable_key(key.expose())),
+            Value::String(text) => usable_key(text),
             _ => None,
         }))
     }
-}
-
-/// rules.md *Keys and the Secret*: an empty, masked or too short key is unreadable.
-fn is_usable_key(text: &str) -> bool {
-    let mask = |c: char| matches!(c, '*' | 'x' | 'X' | '.' | '-' | '_' | '…' | '·' | '∙' | '•' | '●' | '⬤');
-    let placeholder = text.starts_with(['[', '<']);
-    text.chars().count() >= 8
-        && !text.chars().all(mask)
-        && !["***", "•••", "●●●", "...", "…"].iter().any(|part| text.contains(part))
-        && !placeholder
-        && !text.trim().is_empty()
 }
 
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Id>>, D::Error> {

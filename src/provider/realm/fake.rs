@@ -13,7 +13,7 @@ use crate::provider::model::{
 };
 use crate::provider::{CallError, EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
 
-static NO_EVENTS: Catalogue = Catalogue { events: Vec::new() };
+static NO_EVENTS: Catalogue = Catalogue { provider: "Fake", name_alone: false, events: Vec::new() };
 
 #[derive(Default)]
 pub(super) struct State {

@@ -30,7 +30,9 @@ impl Health {
     /// The health after one more call. A 429 changes nothing: the provider is there, and so is the limit.
     pub(super) fn after(self, error: Option<&CallError>, now: Timestamp) -> Self {
         match error {
-            None | Some(CallError::Rejected { .. } | CallError::NotFound) => Self::Healthy,
+            None | Some(CallError::Rejected { .. } | CallError::NotFound | CallError::OtherServer { .. }) => {
+                Self::Healthy
+            }
             // Not sent: says nothing about the provider.
             Some(CallError::Fenced | CallError::Unavailable { cause: Unavailable::BreakerOpen, .. }) => self,
             Some(CallError::RateLimited { .. }) => self,

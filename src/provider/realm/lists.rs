@@ -84,7 +84,11 @@ impl Realm {
     /// # Errors
     /// As [`Realm::refresh_endpoints`].
     pub async fn refresh_rows(self: &Arc<Self>, endpoint: &RemoteId, not_before: Option<Seq>) -> Result<(), CallError> {
-        self.refresh_row_scope(RowScope::Endpoint(endpoint.clone()), not_before).await
+        let scope = match self.provider.endpoints() {
+            Some(_) => RowScope::Endpoint(endpoint.clone()),
+            None => RowScope::Account,
+        };
+        self.refresh_row_scope(scope, not_before).await
     }
 
     /// The same for any scope.
@@ -130,7 +134,9 @@ impl Realm {
                 Err(error) => return Err(error),
             }
         }
-        self.refresh_practices(since).await
+        self.refresh_practices(since).await?;
+        // Where nothing can be listed, that the credentials hold is all there is to know.
+        if self.provider.rows().is_none() { self.prove().await } else { Ok(()) }
     }
 
     /// Held endpoints that the provider shows; the whole account where rows have no endpoint.

@@ -26,8 +26,8 @@ use tokio::sync::{broadcast, watch};
 
 pub use health::Health;
 
-use super::mirror::{Changes, Failure, Mirror};
-use super::model::RemoteId;
+use super::mirror::{Changes, Failure, Mirror, World};
+use super::model::{RemoteId, RowScope};
 use super::{Ambiguity, CallError, Provider};
 
 /// How many changes a slow receiver may be behind. One that lags further looks at everything, as after a start.
@@ -66,6 +66,8 @@ pub struct RealmTiming {
     pub settle_timed_out: Duration,
     /// After a 202.
     pub settle_accepted: Duration,
+    /// How long credentials that no list proves count as proven (a day).
+    pub proven: Duration,
     /// How long a world in which everything has gone is held before the practices decide (rules.md *Absence*: 30 min).
     pub suspect: Duration,
 }
@@ -76,6 +78,7 @@ impl Default for RealmTiming {
             settle_answered: Duration::from_secs(3),
             settle_timed_out: Duration::from_secs(30),
             settle_accepted: Duration::from_secs(120),
+            proven: Duration::from_secs(24 * 3600),
             suspect: Duration::from_secs(1800),
         }
     }
@@ -114,20 +117,29 @@ pub struct Realm {
     board: RwLock<syncs::Board>,
     changes: broadcast::Sender<Arc<Changes>>,
     health: watch::Sender<Health>,
+    /// When the credentials were last proven, where no list does it.
+    proven: Mutex<Option<Timestamp>>,
 }
 
 impl Realm {
     /// A realm that knows nothing yet.
     pub fn new(key: RealmKey, provider: Arc<dyn Provider>, timing: RealmTiming) -> Arc<Self> {
+        let mut mirror = Mirror::holding(timing.suspect);
+        if provider.practices().is_none() {
+            // There are none, and that is all there ever is to know of them.
+            let started = mirror.tick();
+            mirror.apply_practices(started, Timestamp::now(), Vec::new());
+        }
         Arc::new(Self {
             key,
             provider,
             timing,
-            mirror: RwLock::new(Mirror::holding(timing.suspect)),
+            mirror: RwLock::new(mirror),
             flights: Mutex::default(),
             board: RwLock::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             health: watch::Sender::new(Health::Unknown),
+            proven: Mutex::default(),
         })
     }
 
@@ -144,6 +156,54 @@ impl Realm {
     /// Asks the mirror. Keep it short: answers of writes wait meanwhile.
     pub fn read<T>(&self, ask: impl FnOnce(&Mirror) -> T) -> T {
         ask(&self.mirror.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether everything that can be listed was listed by this process, or the credentials were proven where nothing can.
+    pub fn has_looked(&self) -> bool {
+        let listed = |mirror: &Mirror| match (self.provider.endpoints(), self.provider.rows()) {
+            (Some(_), _) => mirror.endpoint_list().is_some() && mirror.practice_list().is_some(),
+            (None, Some(_)) => mirror.scope_list(&RowScope::Account).is_some(),
+            (None, None) => self.is_proven(),
+        };
+        self.read(listed)
+    }
+
+    /// Whether the account still sees the same world (rules.md *Absence*). Where there are no endpoints, nothing could be a
+    /// witness: credentials that a practice group or an EHR is bound to see no other world.
+    pub fn world(&self) -> World {
+        match self.provider.endpoints() {
+            Some(_) => self.read(Mirror::world),
+            None if self.has_looked() => World::Trusted,
+            None => World::Unknown,
+        }
+    }
+
+    fn is_proven(&self) -> bool {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// The spec has changed: what was proven under the old one has to be proven again.
+    pub fn forget_proof(&self) {
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Sees to it that the credentials were proven of late.
+    async fn prove(&self) -> Result<(), CallError> {
+        let now = Timestamp::now();
+        let last = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = last
+            .is_some_and(|last| Duration::try_from(now.duration_since(last)).is_ok_and(|age| age < self.timing.proven));
+        if holds {
+            return Ok(());
+        }
+        self.authenticate().await?;
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(())
+    }
+
+    /// Rows may stand at this home from now on, as the mirror has to know before it can say that none does.
+    pub fn expect_home(&self, home: &RemoteId) {
+        self.change(|mirror| mirror.expect_place(home));
     }
 
     fn change<T>(&self, act: impl FnOnce(&mut Mirror) -> T) -> T {

@@ -27,7 +27,6 @@ pub(super) fn new_row(endpoint: &RemoteId, event: &str) -> NewRow {
         event: Arc::from(event),
         active: true,
         payload_version: Arc::from("v2"),
-        fused: None,
     }
 }
 

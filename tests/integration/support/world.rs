@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::control_plane::{ControlPlane, Namespace};
 use testbed::nexhealth::{Endpoint, Mark, Simulator};
 use tokio::sync::MutexGuard;
@@ -38,6 +38,8 @@ pub struct World {
     pub namespace: Namespace,
     /// What the next operator is started with.
     pub settings: Settings,
+    /// What other providers of this test keep secret, to be asked at its end.
+    pub secrets_elsewhere: Vec<Box<dyn Fn() -> Vec<String> + Send + Sync>>,
     pub(super) logs: Logs,
     /// How the next operator reaches the cluster.
     pub kubeconfig: PathBuf,
@@ -160,6 +162,26 @@ impl World {
         let events = events.list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| event.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(name));
         events.items.into_iter().filter(about).filter_map(|event| event.reason).collect()
+    }
+
+    /// Writes a status, as only somebody with more rights than a user can.
+    pub async fn write_status(&self, kind: &str, name: &str, status: &Value) {
+        let gvk = GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace.name(), &resource);
+        let patch = Patch::Json::<()>(
+            serde_json::from_value(json!([{"op": "replace", "path": "/status", "value": status}])).unwrap(),
+        );
+        api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Waits until the key `current` of a Secret is as wanted.
+    pub async fn until_secret(&self, name: &str, holds: impl Fn(Option<&String>) -> bool) {
+        let began = Instant::now();
+        while !holds(self.secret_value(name, "current").await.as_ref()) {
+            assert!(began.elapsed() < PATIENCE, "the Secret {name} is not as wanted\n{}", self.report());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits for an Event about an object.
@@ -340,6 +362,8 @@ impl World {
         secrets.extend(self.provider.keys().into_iter().map(|key| ("an API key", key)));
         secrets.extend(self.provider.tokens().into_iter().map(|token| ("a token", token)));
         secrets.extend(self.provider.signing_keys().into_iter().map(|key| ("a signing key", key)));
+        let elsewhere = self.secrets_elsewhere.iter().flat_map(|secrets| secrets());
+        secrets.extend(elsewhere.map(|secret| ("a secret of another provider", secret)));
         secrets
     }
 

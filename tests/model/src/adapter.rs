@@ -186,6 +186,7 @@ fn published(view: &View, publish: &Publish) -> Step {
         Source::Remote(id) => id_number(id.as_str()),
         Source::Current => held.current,
         Source::Previous => held.previous,
+        Source::New | Source::Home(_) => unreachable!("keys are the provider's here"),
     };
     let previous = publish.previous.as_ref().map_or(0, key);
     Step::Publish(Secret { current: key(&publish.current), previous, owned: true })

@@ -140,7 +140,6 @@ fn new_row(practice: Option<&str>) -> NewRow {
         event: "patient_created".into(),
         active: true,
         payload_version: "v3.1.0".into(),
-        fused: None,
     }
 }
 

@@ -80,7 +80,8 @@ async fn sign_ins_that_cannot_be_read() {
     {
         let bench = Bench::new(empty_list, move |_| ok(status, data), TokenTiming::default()).await;
         let error = EndpointCalls::create(&*bench.nexhealth, &new_endpoint()).await.unwrap_err();
-        assert_eq!(error, bad_answer(None), "{data}");
+        let cause = if status == 404 { Unavailable::NoSuchRoute } else { Unavailable::BadAnswer };
+        assert_eq!(error, CallError::Unavailable { cause, ambiguity: None }, "{data}");
     }
 }
 
