@@ -204,15 +204,21 @@ fn what_can_be_announced_can_be_stored() {
 #[test]
 fn an_account_of_the_cluster_has_all_that_another_has_and_says_where_its_secrets_are() {
     let (own, cluster) = (field("ProviderAccount", "spec"), field("ClusterProviderAccount", "spec"));
-    for (name, schema) in own["properties"].as_object().unwrap().iter().filter(|(name, _)| *name != "nexHealth") {
+    for (name, schema) in own["properties"].as_object().unwrap().iter().filter(|(name, _)| !name.ends_with("Health")) {
         assert_eq!(&cluster["properties"][name], schema, "{name}");
     }
     assert_eq!(cluster["x-kubernetes-validations"], own["x-kubernetes-validations"]);
     assert_eq!(field("ClusterProviderAccount", "status"), field("ProviderAccount", "status"));
-    let reference = field("ClusterProviderAccount", "spec.nexHealth.apiKeySecretRef");
-    assert_eq!(reference["required"], json!(["name", "namespace"]));
-    let reference = field("ProviderAccount", "spec.nexHealth.apiKeySecretRef");
-    assert_eq!((&reference["required"], &reference["properties"]["namespace"]), (&json!(["name"]), &Value::Null));
+    for path in [
+        "spec.nexHealth.apiKeySecretRef",
+        "spec.heroHealth.apiKeySecretRef",
+        "spec.insightHealth.apiKeySecretRef",
+        "spec.insightHealth.signingKeySecretRef",
+    ] {
+        assert_eq!(field("ClusterProviderAccount", path)["required"], json!(["name", "namespace"]), "{path}");
+        let own = field("ProviderAccount", path);
+        assert_eq!((&own["required"], &own["properties"]["namespace"]), (&json!(["name"]), &Value::Null), "{path}");
+    }
 }
 
 #[test]

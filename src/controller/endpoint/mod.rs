@@ -1,5 +1,6 @@
 //! `WebhookEndpoint`: observe, plan, execute, report.
 
+mod leave;
 mod observe;
 mod own_key;
 mod rotation;
@@ -384,25 +385,5 @@ impl Pass<'_> {
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-
-    async fn namespace_is_going(&self) -> bool {
-        let namespace = self.object.namespace().unwrap_or_default();
-        secrets::namespace_is_going(self.context, &namespace).await.unwrap_or(false)
-    }
-
-    async fn release(&self) -> Result<(), PassError> {
-        let before = match &self.memory.plan().secret {
-            LastRead::Known(Some(secret)) => secret.clone(),
-            _ => return Err(PassError::Conflict),
-        };
-        let written = secrets::release(self.context, &self.object, &before).await;
-        self.memory.plan().secret = LastRead::Unknown;
-        match written {
-            Ok(_) | Err(PassError::Gone) => Ok(()),
-            // The Secret goes with its namespace, whose end has taken our rights already.
-            Err(PassError::Forbidden) if self.namespace_is_going().await => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
