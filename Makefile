@@ -8,6 +8,9 @@ CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 CARGO_MUTANTS_VERSION := 27.1.0
 CARGO_MUTANTS_ROOT := $(CURDIR)/.cache/tools/cargo-mutants-$(CARGO_MUTANTS_VERSION)
 CARGO_MUTANTS := $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
+MDBOOK_VERSION := 0.5.4
+MDBOOK_ROOT := $(CURDIR)/.cache/tools/mdbook-$(MDBOOK_VERSION)
+MDBOOK := $(MDBOOK_ROOT)/bin/mdbook
 OPERATOR := $(CARGO) run --locked --quiet -p external-webhooks --bin external-webhooks --
 
 # What the demo runs: one build for all, so that no crate is built twice with other features.
@@ -15,7 +18,7 @@ BENCH := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_di
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean
+.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check reference reference-check docs site release-check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +40,7 @@ test: control-plane ## run every test, against a real API server
 
 faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
 	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' FAULTS_PLANS='$(or $(PLANS),3000)' \
-		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
+		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all providers::bench::every_plan_of_the_table
 
 model: ## search every order of events around the endpoint's plan, up to 20 minutes; writes docs/model.md (ONLY=rotation: one search)
 	MODEL_PAGE='$(CURDIR)/docs/model.md' ONLY='$(ONLY)' $(CARGO) run --locked --quiet -p model
@@ -85,6 +88,22 @@ crds-check: ## fail if crds/ is not what `make crds` writes
 	$(CARGO) build --locked -p external-webhooks
 	@mkdir -p crds; fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(OPERATOR) crds --dir "$$fresh" \
 		&& diff -ru crds "$$fresh" || { echo 'crds/ is out of date: run make crds and commit'; exit 1; }
+
+reference: ## write docs/reference.md from crds/*.yaml
+	$(CARGO) run --locked --quiet -p testbed --bin reference -- crds docs/reference.md
+
+reference-check: ## fail if docs/reference.md is not what `make reference` writes
+	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && $(CARGO) run --locked --quiet -p testbed --bin reference -- crds "$$fresh" \
+		&& diff -u docs/reference.md "$$fresh" || { echo 'docs/reference.md is out of date: run make reference and commit'; exit 1; }
+
+site: $(MDBOOK) ## build the pages as a searchable site in target/site/html
+	@sh docs/site.sh $(MDBOOK)
+
+$(MDBOOK):
+	CARGO_TARGET_DIR=$(MDBOOK_ROOT)/target $(CARGO) install mdbook --locked --version $(MDBOOK_VERSION) --root $(MDBOOK_ROOT)
+	rm -rf $(MDBOOK_ROOT)/target
+
+release-check: site ## what takes too long for CI, before a release
 
 docs: ## build the code documentation with warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

@@ -24,7 +24,6 @@ use super::homes;
 use super::memory::Memory;
 use super::policy;
 use super::request;
-use super::secrets;
 use super::write::Writer;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep};

@@ -12,6 +12,8 @@ mod fixtures;
 mod frozen;
 mod grants;
 mod grants_subscriptions;
+mod own_key;
+mod own_key_walk;
 mod pairs;
 mod pairs_tables;
 mod properties;
