@@ -74,7 +74,7 @@ async fn accounts() {
             (
                 "another version",
                 json!({"nexHealth": {"apiVersion": "v4.0.0"}}),
-                &["spec.nexHealth.apiVersion is immutable", "create another ProviderAccount"],
+                &["spec.nexHealth.apiVersion is immutable", "create another account"],
             ),
             (
                 "another provider",

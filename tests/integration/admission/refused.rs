@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Court, ENDPOINT, SUBSCRIPTION, account, endpoint, lacking, subscription, with};
 
-async fn refused(kind: &str, cases: &[(&str, Value, &[&str])]) {
+pub(super) async fn refused(kind: &str, cases: &[(&str, Value, &[&str])]) {
     let court = Court::new().await;
     let mut complaints = Vec::new();
     for (case, spec, words) in cases {
@@ -54,7 +54,7 @@ async fn endpoints() {
             ),
             (
                 "a kind of account that is not served",
-                with(endpoint(), json!({"accountRef": {"kind": "ClusterProviderAccount"}})),
+                with(endpoint(), json!({"accountRef": {"kind": "Account"}})),
                 &["spec.accountRef.kind", "ProviderAccount"],
             ),
             (
