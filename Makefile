@@ -8,6 +8,9 @@ CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 CARGO_MUTANTS_VERSION := 27.1.0
 CARGO_MUTANTS_ROOT := $(CURDIR)/.cache/tools/cargo-mutants-$(CARGO_MUTANTS_VERSION)
 CARGO_MUTANTS := $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
+MDBOOK_VERSION := 0.5.4
+MDBOOK_ROOT := $(CURDIR)/.cache/tools/mdbook-$(MDBOOK_VERSION)
+MDBOOK := $(MDBOOK_ROOT)/bin/mdbook
 CARGO_AUDITABLE_VERSION := 0.7.7
 CARGO_CYCLONEDX_VERSION := 0.5.9
 IMAGE_TOOLS_ROOT := $(CURDIR)/.cache/tools/image-$(CARGO_AUDITABLE_VERSION)-$(CARGO_CYCLONEDX_VERSION)
@@ -19,7 +22,7 @@ BENCH := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_di
 DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check docs clean image image-test image-tools image-target release-check chart-docs previous upgrade-test
+.PHONY: help demo bench build test faults model mutants control-plane fmt fmt-check lint deny deny-tool advisories crds crds-check reference reference-check docs site release-check generated generated-check image image-test image-tools image-target chart-docs previous upgrade-test clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,12 +68,12 @@ $(IMAGE_TOOLS_ROOT)/bin/cargo-%:
 	CARGO_TARGET_DIR=$(IMAGE_TOOLS_ROOT)/target \
 		$(CARGO) install cargo-$* --locked --version $(if $(filter auditable,$*),$(CARGO_AUDITABLE_VERSION),$(CARGO_CYCLONEDX_VERSION)) --root $(IMAGE_TOOLS_ROOT)
 
-release-check: ## what a release needs besides CI: the image for both architectures (needs a C compiler for the other one)
+release-check: site ## what a release needs besides CI: the pages as a site, the image for both architectures (needs a C compiler for the other one)
 	$(MAKE) image ARCHS='amd64 arm64'
 
 faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
 	FAULTS_PAGE='$(CURDIR)/docs/reliability.md' PLAN='$(PLAN)' FAULTS_PLANS='$(or $(PLANS),3000)' \
-		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all
+		$(CARGO) test --locked -p external-webhooks --test integration -- --ignored --nocapture --exact fault_bench::bench::all providers::bench::every_plan_of_the_table
 
 model: ## search every order of events around the endpoint's plan, up to 20 minutes; writes docs/model.md (ONLY=rotation: one search)
 	MODEL_PAGE='$(CURDIR)/docs/model.md' ONLY='$(ONLY)' $(CARGO) run --locked --quiet -p model
@@ -120,6 +123,27 @@ crds-check: ## fail if crds/ is not what `make crds` writes
 	$(CARGO) build --locked -p external-webhooks
 	@mkdir -p crds; fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(OPERATOR) crds --dir "$$fresh" \
 		&& diff -ru crds "$$fresh" || { echo 'crds/ is out of date: run make crds and commit'; exit 1; }
+
+generated: control-plane ## write what the table of conditions makes: docs/conditions.md, alerts, dashboard, health checks
+	UPDATE_GENERATED=1 $(CARGO) test --locked -q -p external-webhooks --test integration health_checks
+	UPDATE_GENERATED=1 $(CARGO) test --locked -q -p external-webhooks --test generated as_made
+
+generated-check: ## fail if that is not what `make generated` writes
+	$(CARGO) test --locked -q -p external-webhooks --test generated as_made
+
+reference: ## write docs/reference.md from crds/*.yaml
+	$(CARGO) run --locked --quiet -p testbed --bin reference -- crds docs/reference.md
+
+reference-check: ## fail if docs/reference.md is not what `make reference` writes
+	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && $(CARGO) run --locked --quiet -p testbed --bin reference -- crds "$$fresh" \
+		&& diff -u docs/reference.md "$$fresh" || { echo 'docs/reference.md is out of date: run make reference and commit'; exit 1; }
+
+site: $(MDBOOK) ## build the pages as a searchable site in target/site/html
+	@sh docs/site.sh $(MDBOOK)
+
+$(MDBOOK):
+	CARGO_TARGET_DIR=$(MDBOOK_ROOT)/target $(CARGO) install mdbook --locked --version $(MDBOOK_VERSION) --root $(MDBOOK_ROOT)
+	rm -rf $(MDBOOK_ROOT)/target
 
 chart-docs: ## write the table of values in the chart's README
 	UPDATE_CHART_DOCS=1 $(CARGO) test --locked -p external-webhooks --test integration -- chart::values::the_readme

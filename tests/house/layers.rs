@@ -15,7 +15,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// Where the HTTP adapters are: the only places that speak HTTP as a client.
-const ADAPTERS: &[&str] = &["provider/http", "provider/nexhealth", "provider/probe"];
+const ADAPTERS: &[&str] = &[
+    "provider/credentials",
+    "provider/herohealth",
+    "provider/http",
+    "provider/insighthealth",
+    "provider/nexhealth",
+    "provider/probe",
+];
 
 /// Words that mean a clock, chance, waiting, or state that a plan does not get as an argument.
 const IMPURE_WORDS: &[&str] = &[

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests end by panicking")]
 
 mod crds;
+mod docs;
 mod layers;
 mod scan;
 mod tidy;

@@ -3,6 +3,7 @@
 //!
 //! All rows are moved, declared or not, as those of an endpoint elsewhere: a key that is to go must sign nothing any more.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{OwnKeyInput, keys, rotation};
@@ -10,6 +11,7 @@ use crate::api::WebhookEndpointStatus;
 use crate::plan::Refusal;
 use crate::plan::elapsed;
 use crate::plan::endpoint::{EndpointStep, Stuck};
+use crate::plan::rotation::Source;
 use crate::plan::row_calls::{BATCH, RowCall};
 use crate::provider::model::home::fingerprint_of;
 use crate::provider::model::{RemoteId, RemoteRow, RowCreateState, RowKey};
@@ -42,8 +44,9 @@ pub(super) enum Why {
 pub(super) fn look(own: &OwnKeyInput<'_>, status: &WebhookEndpointStatus) -> Moving {
     let Some(here) = status.home.as_ref().map(RemoteId::new) else { return Moving::Empty };
     let former = former(own, status, &here);
-    // A key that is nowhere at hand makes no rows; the next one will.
-    let keyless = fingerprint_of(&here).is_some_and(|key| keys::source(own, &key).is_none());
+    // rules.md *Create*: a key that is not in the Secret makes no rows.
+    let published = |key: &String| matches!(keys::source(own, key), Some(Source::Current | Source::Previous));
+    let keyless = fingerprint_of(&here).is_some_and(|key| !published(&key));
     if keyless && own.endpoint.object.spec.active {
         return Moving::Wait(None);
     }
@@ -51,8 +54,17 @@ pub(super) fn look(own: &OwnKeyInput<'_>, status: &WebhookEndpointStatus) -> Mov
         return Moving::Look(EndpointStep::ListRows(unknown.clone()));
     }
     let mut found = Found::default();
+    let mut newest: HashMap<RowKey, RemoteRow> = HashMap::new();
     for row in former.iter().flat_map(|place| own.rows.all_rows(place)) {
-        found.judge(own, &here, row);
+        // Of several only the newest is made anew: first the others go, so that an event never arrives three times.
+        if let Some(older) = newest.insert(row.key(), row) {
+            found.delete(own, older);
+        }
+    }
+    if found.calls.is_empty() {
+        let mut newest: Vec<RemoteRow> = newest.into_values().collect();
+        newest.sort_by(|a, b| a.id.cmp(&b.id));
+        newest.into_iter().for_each(|row| found.judge(own, &here, row));
     }
     if !own.endpoint.object.spec.active {
         for row in own.rows.all_rows(&here) {

@@ -10,6 +10,8 @@ mod endpoint_deletion;
 mod endpoint_words;
 mod fixtures;
 mod frozen;
+mod own_key;
+mod own_key_walk;
 mod pairs;
 mod pairs_tables;
 mod properties;

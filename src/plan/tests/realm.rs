@@ -19,6 +19,7 @@ use crate::plan::subscription::{
     self, EndpointLink, OldEndpoints, OldRow, SubscriptionInput, SubscriptionMemory, SubscriptionPlan, SubscriptionStep,
 };
 use crate::plan::{AccountPolicy, AccountView, PlanTiming};
+use crate::provider::model::home::{fingerprint_of, same_url};
 use crate::provider::model::{Catalogue, KnownEvent, RemoteId, RemoteRow, RemoteRows, RowCreateState, RowKey};
 
 /// Two known events of practices, one of the account.
@@ -118,6 +119,16 @@ impl RemoteRows for Rows {
 
     fn all_rows(&self, endpoint: &RemoteId) -> Vec<RemoteRow> {
         self.rows.iter().filter(|row| row.endpoint == *endpoint).cloned().collect()
+    }
+
+    fn strangers(&self, home: &RemoteId, key: &RowKey) -> Vec<RemoteRow> {
+        let other = |row: &&RemoteRow| row.endpoint != *home && same_url(&row.endpoint, home) && row.key() == *key;
+        self.rows.iter().filter(other).cloned().collect()
+    }
+
+    fn homes(&self, fingerprint: &str) -> Vec<RemoteId> {
+        let ours = self.rows.iter().filter(|row| fingerprint_of(&row.endpoint).as_deref() == Some(fingerprint));
+        ours.map(|row| row.endpoint.clone()).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     fn former_practice(&self, key: &str) -> Option<Arc<str>> {

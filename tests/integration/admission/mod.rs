@@ -5,6 +5,7 @@ mod edits;
 mod examples;
 mod monitors;
 mod refused;
+mod target_hosts;
 
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};

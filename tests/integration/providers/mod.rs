@@ -1,9 +1,11 @@
 //! Providers of another shape: Hero Health (fused) and Insight Health (static), through the real API server.
 
+mod bench;
 mod hero;
 mod hero_damage;
 mod hero_rotation;
 mod insight;
+mod remote;
 mod wrong_server;
 
 use std::sync::Arc;

@@ -2,10 +2,12 @@
 //! tests, demo and benchmarks.
 
 pub mod control_plane;
+pub mod foreign;
 pub mod herohealth;
 pub mod image;
 pub mod insighthealth;
 pub mod kube_proxy;
 pub mod nexhealth;
+pub mod reference;
 pub mod sim;
 pub mod volume;

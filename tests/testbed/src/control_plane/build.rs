@@ -22,6 +22,7 @@ fn module() -> Result<Module, Error> {
         folder: format!("control-plane/kubernetes-{kubernetes}-etcd-{etcd}"),
         go_mod: GO_MOD,
         go_sum: GO_SUM,
+        tags: "",
         ld_flags: ld_flags(kubernetes),
     })
 }

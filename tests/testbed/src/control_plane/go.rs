@@ -24,6 +24,8 @@ pub(super) struct Module {
     pub(super) go_mod: &'static str,
     /// `go.sum`.
     pub(super) go_sum: &'static str,
+    /// Build tags, separated by commas.
+    pub(super) tags: &'static str,
     /// Flags of the linker.
     pub(super) ld_flags: String,
 }
@@ -94,6 +96,7 @@ impl Module {
             "-mod=readonly".to_owned(),
             "-trimpath".to_owned(),
             "-buildvcs=false".to_owned(),
+            format!("-tags={}", self.tags),
             format!("-ldflags={}", self.ld_flags),
             format!("-o={}", partial.display()),
             program.package.to_owned(),
@@ -133,8 +136,12 @@ impl Module {
 
     /// An update of versions or flags is another folder.
     fn key(&self) -> String {
-        let inputs =
-            Sha256::new().chain_update(self.go_mod).chain_update(self.go_sum).chain_update(&self.ld_flags).finalize();
+        let inputs = Sha256::new()
+            .chain_update(self.go_mod)
+            .chain_update(self.go_sum)
+            .chain_update(&self.ld_flags)
+            .chain_update(self.tags)
+            .finalize();
         let (os, machine) = (std::env::consts::OS, std::env::consts::ARCH);
         format!("{}-{os}-{machine}-{}", self.folder, hex::encode(&inputs[..4]))
     }
