@@ -181,7 +181,9 @@ async fn what_is_installed_works_and_what_is_removed_leaves_remotes_alone() {
     world.assert_writes(mark, []);
 
     // For good, in the order that the notes give.
-    world.kubectl(&["delete", "hooks", "--all", "-A", "--timeout=60s"]).await;
+    let mut everything = cluster.kubectl();
+    everything.args(["delete", "hooks", "--all", "-A", "--timeout=60s"]);
+    succeeds(everything).await;
     assert!(world.provider.endpoints().is_empty());
     stops(third).await;
     helms(cluster, &["uninstall", RELEASE]).await;
