@@ -1,6 +1,5 @@
-//! Condition types and reasons: closed lists, because alerts and health checks are written against them.
-
-use std::fmt;
+//! Condition types and reasons: closed lists, because alerts and health checks are written against them. What each means and
+//! what to do about it is in [`super::table`].
 
 macro_rules! closed_names {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
@@ -23,12 +22,36 @@ macro_rules! closed_names {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
+}
+
+pub(crate) use closed_names;
+
+/// Value of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Is {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can tell now.
+    Unknown,
+}
+
+impl Is {
+    /// As it stands in the status of an object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
 }
 
 closed_names! {

@@ -16,6 +16,7 @@ pub mod office_hours;
 pub mod provider_block;
 pub mod rotation;
 pub mod subscription;
+pub mod table;
 pub mod verification;
 
 pub use account::{ProviderAccount, ProviderAccountSpec, ProviderAccountStatus};

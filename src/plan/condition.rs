@@ -5,31 +5,11 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::wire_time;
+pub use crate::api::condition::Is;
 use crate::api::{ConditionType, Reason};
 
 /// Longest message that is written.
 const MESSAGE_LIMIT: usize = 1024;
-
-/// Value of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Is {
-    /// It holds.
-    True,
-    /// It does not.
-    False,
-    /// Nobody can tell now.
-    Unknown,
-}
-
-impl Is {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
 
 /// Whether somebody works on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,20 +7,20 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// `{"code": true, ...}`
-    NexHealth,
+    Nex,
     /// `{"message": "..."}`, which is nobody's alone.
-    HeroHealth,
+    Hero,
     /// `{"success": true, ...}`
-    InsightHealth,
+    Insight,
 }
 
 impl Dialect {
     /// What the provider calls itself.
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::NexHealth => "NexHealth",
-            Self::HeroHealth => "Hero Health",
-            Self::InsightHealth => "Insight Health",
+            Self::Nex => "NexHealth",
+            Self::Hero => "Hero Health",
+            Self::Insight => "Insight Health",
         }
     }
 
@@ -34,9 +34,9 @@ fn recognise(body: &[u8]) -> Option<Dialect> {
     let Value::Object(fields) = serde_json::from_slice(body).ok()? else { return None };
     let is_flag = |name: &str| fields.get(name).is_some_and(Value::is_boolean);
     match (is_flag("success"), is_flag("code"), fields.get("message")) {
-        (true, false, _) => Some(Dialect::InsightHealth),
-        (false, true, _) => Some(Dialect::NexHealth),
-        (false, false, Some(Value::String(_))) if fields.len() == 1 => Some(Dialect::HeroHealth),
+        (true, false, _) => Some(Dialect::Insight),
+        (false, true, _) => Some(Dialect::Nex),
+        (false, false, Some(Value::String(_))) if fields.len() == 1 => Some(Dialect::Hero),
         _ => None,
     }
 }
@@ -52,17 +52,17 @@ mod tests {
         let insight = br#"{"error":"Missing X-API-Key header","success":false}"#.as_slice();
         let invalid = br#"{"message":"No","errors":[],"success":false,"code":400}"#.as_slice();
         for (body, speaker) in [
-            (nexhealth, Some(Dialect::NexHealth)),
-            (hero, Some(Dialect::HeroHealth)),
-            (insight, Some(Dialect::InsightHealth)),
-            (invalid, Some(Dialect::InsightHealth)),
+            (nexhealth, Some(Dialect::Nex)),
+            (hero, Some(Dialect::Hero)),
+            (insight, Some(Dialect::Insight)),
+            (invalid, Some(Dialect::Insight)),
             (b"<html>", None),
             (b"", None),
             (b"[]", None),
             (br#"{"error":{"message":"x"}}"#, None),
             (br#"{"message":"no Route matched","request_id":"1"}"#, None),
         ] {
-            for own in [Dialect::NexHealth, Dialect::HeroHealth, Dialect::InsightHealth] {
+            for own in [Dialect::Nex, Dialect::Hero, Dialect::Insight] {
                 assert_eq!(own.other_than(body), speaker.filter(|speaker| *speaker != own), "{own:?}");
             }
         }

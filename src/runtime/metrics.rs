@@ -229,7 +229,7 @@ mod tests {
             type_: kind.into(),
             status: status.into(),
             ..serde_json::from_value(serde_json::json!({
-                "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "", "reason": "", "status": "", "type": ""
+                "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "", "reason": "Rejected", "status": "", "type": ""
             }))
             .unwrap()
         }
@@ -257,6 +257,22 @@ mod tests {
         for (status, value) in [("True", 0), ("False", 1), ("Unknown", 0)] {
             assert!(page.contains(&series(status, value)), "{page}");
         }
+        let reason = "external_webhooks_condition_reason{kind=\"WebhookEndpoint\",namespace=\"clinics\",name=\"intake\",type=\"Ready\",status=\"False\",reason=\"Rejected\"} 1\n";
+        assert!(page.contains(reason), "{page}");
+    }
+
+    #[test]
+    fn the_gaps_of_an_endpoint_are_counted_from_zero() {
+        let metrics = Metrics::new();
+        metrics.set_conditions(&endpoint("intake"), &[condition("Ready", "True")]);
+        let told = |value: &str| {
+            let series = "external_webhooks_delivery_gap_seconds_total{kind=\"WebhookEndpoint\",namespace=\"clinics\",name=\"intake\"}";
+            let page = metrics.encode().unwrap();
+            assert!(page.contains(&format!("{series} {value}\n")), "{page}");
+        };
+        told("0.0");
+        metrics.delivery_gap(&endpoint("intake"), 60.0);
+        told("60.0");
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn bad(effect: Effect) -> CallError {
 impl RowCalls for HeroHealth {
     /// Of the whole practice group, whatever the scope: it costs the same.
     async fn list(&self, _: &RowScope) -> Result<Vec<RemoteRow>, CallError> {
-        let parts = RequestParts::list(self.base_url.route(&ROUTE)).spoken_by(Dialect::HeroHealth);
+        let parts = RequestParts::list(self.base_url.route(&ROUTE)).spoken_by(Dialect::Hero);
         let answer = match self.call("list_webhooks", parts).await {
             // The route that every account has.
             Err(CallError::NotFound) => return Err(NO_ROUTE),

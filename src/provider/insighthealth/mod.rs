@@ -160,7 +160,7 @@ impl Provider for InsightHealth {
             .header(API_KEY, self.api_key.clone())
             .header(SIGNATURE, self.signature.clone())
             .json(&empty_batch())
-            .spoken_by(Dialect::InsightHealth);
+            .spoken_by(Dialect::Insight);
         match self.caller.call("prove_credentials", parts).await {
             Ok(answer) => accepted(&answer.body),
             Err(CallError::Rejected { status: 400 }) => Ok(()),

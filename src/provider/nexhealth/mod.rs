@@ -137,7 +137,7 @@ impl NexHealth {
         let parts = RequestParts::new(Method::POST, self.base_url.route(&["authenticates"]), Effect::Read)
             .header(VERSION_HEADER, self.api_version.clone())
             .header(AUTHORIZATION, key)
-            .spoken_by(Dialect::NexHealth);
+            .spoken_by(Dialect::Nex);
         let bad = CallError::Unavailable { cause: Unavailable::BadAnswer, ambiguity: None };
         // Everybody waits for it, whatever they want; it is a probe if its caller is one.
         let mut errand = Errand::new(Lane::Front);

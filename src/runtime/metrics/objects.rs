@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::labels::ObjectKey;
+use super::labels::{Kind, ObjectKey};
 use super::rotation::{Rotation, RotationFacts};
 use super::self_test::SelfTestFacts;
 
@@ -21,9 +21,17 @@ use super::self_test::SelfTestFacts;
 /// condition metrics expect.
 const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
 
+/// One condition of an object, as far as metrics tell of it.
+#[derive(Debug)]
+struct Told {
+    kind: Box<str>,
+    status: &'static str,
+    reason: Box<str>,
+}
+
 #[derive(Debug, Default)]
 struct Entry {
-    conditions: Vec<(String, &'static str)>,
+    conditions: Vec<Told>,
     blocked_since: Option<Instant>,
     unclaimed: Option<u64>,
     suspended: bool,
@@ -81,7 +89,9 @@ impl Objects {
 
     pub fn set_conditions(&self, object: &ObjectKey, conditions: &[Condition]) {
         let known = |status: &str| STATUSES.into_iter().find(|s| *s == status).unwrap_or("Unknown");
-        let conditions = conditions.iter().map(|c| (c.type_.clone(), known(&c.status))).collect();
+        let told =
+            |c: &Condition| Told { kind: (*c.type_).into(), status: known(&c.status), reason: (*c.reason).into() };
+        let conditions = conditions.iter().map(told).collect();
         self.change(object, |entry| entry.conditions = conditions);
     }
 
@@ -125,18 +135,31 @@ impl Objects {
 impl Objects {
     fn conditions(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
         for (object, entry) in self.read().iter() {
-            for (kind, present) in &entry.conditions {
+            for told in &entry.conditions {
                 for status in STATUSES {
-                    let labels = (object.clone(), [("type", kind.as_str()), ("status", status)]);
-                    ConstGauge::new(i64::from(status == *present)).encode(family.encode_family(&labels)?)?;
+                    let labels = (object.clone(), [("type", &*told.kind), ("status", status)]);
+                    ConstGauge::new(i64::from(status == told.status)).encode(family.encode_family(&labels)?)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn reasons(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
+        for (object, entry) in self.read().iter() {
+            for told in &entry.conditions {
+                let labels = [("type", &*told.kind), ("status", told.status), ("reason", &*told.reason)];
+                ConstGauge::new(1).encode(family.encode_family(&(object.clone(), labels))?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn gaps(&self, family: &mut MetricEncoder<'_>) -> std::fmt::Result {
-        for (object, entry) in self.read().iter().filter(|(_, entry)| entry.gap_seconds > 0.0) {
+        // Of an endpoint without any too: an increase from nothing is none to Prometheus.
+        let counts =
+            |object: &ObjectKey, entry: &Entry| object.kind == Kind::WebhookEndpoint || entry.gap_seconds > 0.0;
+        for (object, entry) in self.read().iter().filter(|(object, entry)| counts(object, entry)) {
             ConstCounter::new(entry.gap_seconds).encode(family.encode_family(object)?)?;
         }
         Ok(())
@@ -197,6 +220,8 @@ impl Collector for ObjectsCollector {
         let gauge = MetricType::Gauge;
         let help = "Conditions of the objects: 1 for the status that a condition has, 0 for the others";
         self.0.conditions(&mut encoder.encode_descriptor("condition", help, None, gauge)?)?;
+        let help = "Conditions of the objects with their reasons; always 1";
+        self.0.reasons(&mut encoder.encode_descriptor("condition_reason", help, None, gauge)?)?;
         let help = "Remote endpoints of an account that no object claims";
         #[allow(clippy::cast_precision_loss)] // a count of remote endpoints is far below 2^52
         self.0.per_object(&mut encoder.encode_descriptor("unclaimed_endpoints", help, None, gauge)?, |entry| {

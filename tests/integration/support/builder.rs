@@ -39,9 +39,14 @@ async fn installed(cluster: &ControlPlane) -> PathBuf {
     INSTALLED.get_or_init(install).await.clone()
 }
 
-/// A cluster of the test's own. It is never dropped, like the shared one; its processes end with this one.
+/// A cluster with nothing on it. It is never dropped, like the shared one; its processes end with this one.
+pub async fn bare_cluster() -> &'static ControlPlane {
+    Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()))
+}
+
+/// A cluster of the test's own.
 async fn own_cluster() -> (&'static ControlPlane, PathBuf) {
-    let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await.unwrap()));
+    let cluster = bare_cluster().await;
     cluster.install_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).await.unwrap();
     cluster.install_operator_rbac(OPERATORS).await.unwrap();
     let kubeconfig = cluster.service_account_client(OPERATORS, SERVICE_ACCOUNT).await.unwrap().1;
@@ -102,6 +107,7 @@ pub struct WorldBuilder {
     logs: Logs,
     namespaced: bool,
     own_cluster: bool,
+    prepared: Option<(&'static ControlPlane, PathBuf)>,
     whole_cluster: bool,
 }
 
@@ -135,6 +141,12 @@ impl WorldBuilder {
         self
     }
 
+    /// On a cluster that the test has prepared, with the kubeconfig of its operator.
+    pub fn on(mut self, cluster: &'static ControlPlane, kubeconfig: PathBuf) -> Self {
+        self.prepared = Some((cluster, kubeconfig));
+        self
+    }
+
     /// The operator watches all namespaces, on a cluster that such tests have one after the other.
     pub fn whole_cluster(mut self) -> Self {
         self.whole_cluster = true;
@@ -150,10 +162,11 @@ impl WorldBuilder {
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
         let alone = if self.whole_cluster { Some(ALONE.lock().await) } else { None };
-        let (cluster, mut kubeconfig) = match (self.own_cluster, self.whole_cluster) {
-            (true, _) => own_cluster().await,
-            (_, true) => WHOLE.get_or_init(own_cluster).await.clone(),
-            _ => cluster().await,
+        let (cluster, mut kubeconfig) = match self.prepared {
+            Some(prepared) => prepared,
+            None if self.own_cluster => own_cluster().await,
+            None if self.whole_cluster => WHOLE.get_or_init(own_cluster).await.clone(),
+            None => cluster().await,
         };
         let namespace = cluster.namespace(self.name).await.unwrap();
         let client = cluster.admin();
@@ -165,7 +178,7 @@ impl WorldBuilder {
         let provider = Arc::new(Simulator::start(self.provider).await.unwrap());
         let settings = Settings {
             namespace: namespace.name().to_owned(),
-            whole_cluster: self.whole_cluster,
+            everywhere: self.whole_cluster,
             allowed_base_urls: vec![provider.base_url()],
             allow_private_targets: true,
             timing: self.timing,
@@ -214,6 +227,7 @@ impl World {
             logs: Logs::default(),
             namespaced: false,
             own_cluster: false,
+            prepared: None,
             whole_cluster: false,
         }
     }

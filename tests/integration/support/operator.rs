@@ -22,8 +22,8 @@ static HOOK: Once = Once::new();
 pub struct Settings {
     /// Watched namespace; also the name of its threads.
     pub namespace: String,
-    /// It watches all namespaces instead.
-    pub whole_cluster: bool,
+    /// Watches all namespaces, as without `--namespace`. Only on a cluster of the test's own.
+    pub everywhere: bool,
     /// `--allowed-base-url`.
     pub allowed_base_urls: Vec<String>,
     /// `--allow-private-targets`.
@@ -69,7 +69,7 @@ impl Operator {
             let work = async {
                 let config = Config {
                     client: client(&kubeconfig, settings.silence).await?,
-                    namespaces: if settings.whole_cluster { Vec::new() } else { vec![settings.namespace] },
+                    namespaces: if settings.everywhere { Vec::new() } else { vec![settings.namespace] },
                     allowed_base_urls: settings.allowed_base_urls,
                     allow_private_targets: settings.allow_private_targets,
                     timing: settings.timing,

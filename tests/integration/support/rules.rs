@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use external_webhooks::api::table::{Beside, rows};
 use external_webhooks::api::{ConditionType, Reason};
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ pub fn breaches(versions: &[Object]) -> Vec<String> {
         let written = previous.is_none_or(|previous| previous.status() != object.status());
         check_generations(object, written, &mut tell);
         check_summary(object, &mut tell);
+        check_table(object, &mut tell);
         for condition in conditions(object.status()) {
             check_condition(condition, &mut tell);
             let earlier = previous.into_iter().flat_map(|previous| conditions(previous.status()));
@@ -82,6 +84,30 @@ fn check_summary(object: &Object, tell: &mut impl FnMut(String)) {
     }
     if ready.as_deref() == Some("True") && stalled {
         tell("Ready although Stalled".to_owned());
+    }
+}
+
+/// What is said must be explained: on the reference page, to alerts and to health checks.
+fn check_table(object: &Object, tell: &mut impl FnMut(String)) {
+    let beside = [("Stalled", Beside::Stalled), ("Reconciling", Beside::Reconciling)];
+    let beside = beside.into_iter().find(|(kind, _)| object.condition(kind)["status"] == "True");
+    let beside = beside.map_or(Beside::AtRest, |(_, beside)| beside);
+    for condition in conditions(object.status()) {
+        let text = |field: &str| condition[field].as_str().unwrap_or_default();
+        let (Some(kind), Some(reason)) = (ConditionType::named(text("type")), Reason::named(text("reason"))) else {
+            continue;
+        };
+        // These repeat Ready.
+        if matches!(kind, ConditionType::Reconciling | ConditionType::Stalled) {
+            continue;
+        }
+        match rows().find(|row| row.is_about(object.kind, kind, text("status"), reason)) {
+            None => tell(format!("src/api/table has no row for {kind}={}/{reason}", text("status"))),
+            Some(row) if kind == ConditionType::Ready && !row.beside.contains(&beside) => {
+                tell(format!("src/api/table says that {:?} stands beside Ready/{reason}, not {beside:?}", row.beside));
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -153,6 +179,8 @@ fn what_breaks_a_rule_is_found() {
     bad(status(1, &[("Ready", "True", "InSync", "1"), ("Stalled", "True", "InSync", "2")]), "although Stalled");
     bad(status(1, &[("Ready", "True", "InSync", "1"), ("Stalled", "False", "InSync", "2")]), "not true");
     bad(status(1, &[("Ready", "True", "Fine", "1")]), "no known reason");
+    bad(status(1, &[("Ready", "False", "Green", "1")]), "no row for Ready=False/Green");
+    bad(status(1, &[("Ready", "False", "Rejected", "1"), ("Reconciling", "True", "Rejected", "1")]), "beside Ready");
     bad(status(1, &[("Happy", "True", "InSync", "1")]), "no known condition");
     bad(status(1, &[]), "no Ready");
     bad(serde_json::json!({"observedGeneration": -1}), "wiped");

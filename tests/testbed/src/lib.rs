@@ -4,6 +4,7 @@
 pub mod control_plane;
 pub mod foreign;
 pub mod herohealth;
+pub mod image;
 pub mod insighthealth;
 pub mod kube_proxy;
 pub mod nexhealth;

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use testbed::control_plane::tools::{HELM, KUBE_SCORE, KUBECONFORM, PROMTOOL};
 use testbed::control_plane::{Binaries, ControlPlane, Error, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: control-plane build | up
-  build  build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache, once
+  build  build etcd, kube-apiserver, kube-controller-manager, kubectl, helm, kube-score, kubeconform and promtool into the cache, once
   up     start a control plane, print the path of its admin kubeconfig, stop it at Ctrl-C or SIGTERM";
 
 #[tokio::main]
@@ -33,6 +34,9 @@ async fn build() -> Result<(), Error> {
     let binaries = Binaries::find().await?;
     for path in [binaries.etcd, binaries.api_server, binaries.controller_manager, binaries.kubectl] {
         println!("{}", path.display());
+    }
+    for tool in [HELM, KUBE_SCORE, KUBECONFORM, PROMTOOL] {
+        println!("{}", tool.find().await?.display());
     }
     Ok(())
 }

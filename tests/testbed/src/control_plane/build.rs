@@ -1,144 +1,44 @@
-//! Builds the programs once from pinned Go modules into a cache outside `target/`, so that `cargo clean` does not cost them.
+//! The servers and kubectl, pinned by `tools/go.mod`.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 
 use super::Error;
-use super::binaries::{Program, is_executable};
-use super::process::Supervised;
+use super::binaries::Program;
+use super::go::{Module, pinned};
 
 const GO_MOD: &str = include_str!("../../tools/go.mod");
 const GO_SUM: &str = include_str!("../../tools/go.sum");
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The folder that holds all of `programs`, after building those that it lacks.
 pub(super) async fn ensure(programs: Vec<Program>) -> Result<PathBuf, Error> {
-    let folder = cache_folder()?;
-    if programs.iter().all(|program| is_executable(&folder.join(program.name))) {
-        return Ok(folder);
-    }
-    let work = tokio::task::spawn_blocking(move || build_all(&programs, folder));
-    work.await.map_err(|source| Error::Spawn { program: "the build".to_owned(), source: source.into() })?
+    module()?.ensure(programs).await
 }
 
-fn build_all(programs: &[Program], folder: PathBuf) -> Result<PathBuf, Error> {
-    let module = folder.join("module");
-    std::fs::create_dir_all(&module).map_err(Error::io(&module))?;
-    let lock = folder.join("lock");
-    let held = File::options().create(true).append(true).open(&lock).map_err(Error::io(&lock))?;
-    if held.try_lock().is_err() {
-        say(&format!("another process builds the control plane, waiting for it ({})", lock.display()));
-        held.lock().map_err(Error::io(&lock))?;
-    }
-    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
-        let path = module.join(name);
-        std::fs::write(&path, text).map_err(Error::io(&path))?;
-    }
-    let missing: Vec<&Program> = programs.iter().filter(|program| !is_executable(&folder.join(program.name))).collect();
-    for (index, program) in missing.iter().enumerate() {
-        say(&format!("building {} ({} of {}) into {}", program.name, index + 1, missing.len(), folder.display()));
-        let took = build_one(**program, &module, &folder)?;
-        say(&format!("built {} in {} s", program.name, took.as_secs()));
-    }
-    // The lock goes with the file, also when this process is killed.
-    drop(held);
-    Ok(folder)
+fn module() -> Result<Module, Error> {
+    let kubernetes = pinned(GO_MOD, KUBERNETES).ok_or(Error::Pin("k8s.io/kubernetes"))?;
+    let etcd = pinned(GO_MOD, ETCD).ok_or(Error::Pin("go.etcd.io/etcd/server/v3"))?;
+    Ok(Module {
+        what: "control plane",
+        folder: format!("control-plane/kubernetes-{kubernetes}-etcd-{etcd}"),
+        go_mod: GO_MOD,
+        go_sum: GO_SUM,
+        tags: "",
+        ld_flags: ld_flags(kubernetes),
+    })
 }
 
-/// Builds to a name of its own and renames, so that a killed build never leaves a half-written program behind.
-fn build_one(program: Program, module: &Path, folder: &Path) -> Result<Duration, Error> {
-    let started = Instant::now();
-    let go = find_go().ok_or_else(|| Error::NoGo {
-        program: program.name,
-        go_version: pinned("go ").unwrap_or_default().to_owned(),
-    })?;
-    let partial = folder.join(format!(".{}.partial", program.name));
-    // Nothing of the user's Go settings but GOPROXY and the like: flags and workspaces would change what is built.
-    let args = [
-        "CGO_ENABLED=0".to_owned(),
-        "GOFLAGS=".to_owned(),
-        "GOWORK=off".to_owned(),
-        go.display().to_string(),
-        format!("-C={}", module.display()),
-        "build".to_owned(),
-        "-mod=readonly".to_owned(),
-        "-trimpath".to_owned(),
-        "-buildvcs=false".to_owned(),
-        format!("-ldflags={}", ld_flags()?),
-        format!("-o={}", partial.display()),
-        program.package.to_owned(),
-    ];
-    // Supervised like the servers: a build of minutes must not go on after its test process has been killed.
-    let scratch = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
-    let mut build = Supervised::spawn("go", Path::new("env"), &args, scratch.path())?;
-    let mut next_sign = started + HEARTBEAT;
-    let status = loop {
-        if let Some(status) = build.status()? {
-            break status;
-        }
-        if Instant::now() > next_sign {
-            say(&format!("still building {}, {} s so far", program.name, started.elapsed().as_secs()));
-            next_sign += HEARTBEAT;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    if !status.success() {
-        return Err(Error::Build { program: program.name, output: build.log_tail() });
-    }
-    let target = folder.join(program.name);
-    std::fs::rename(&partial, &target).map_err(Error::io(&target))?;
-    Ok(started.elapsed())
-}
-
-fn find_go() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("go")).find(|go| is_executable(go))
-}
+const KUBERNETES: &str = "k8s.io/kubernetes ";
+const ETCD: &str = "go.etcd.io/etcd/server/v3 ";
 
 /// Without the version stamp the server calls itself v0.0.0, and helm refuses charts.
-fn ld_flags() -> Result<String, Error> {
-    let version = pinned("k8s.io/kubernetes ").ok_or(Error::Pin("k8s.io/kubernetes"))?;
+fn ld_flags(version: &str) -> String {
     let mut numbers = version.trim_start_matches('v').split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let package = "k8s.io/component-base/version";
-    Ok(format!(
+    format!(
         "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
          -X {package}.gitTreeState=clean"
-    ))
-}
-
-/// The version that `tools/go.mod` names after `module`, so that it is written once.
-fn pinned(module: &str) -> Option<&'static str> {
-    GO_MOD.lines().find_map(|line| line.trim().strip_prefix(module))?.split_whitespace().next()
-}
-
-/// One folder per set of versions and flags: an update builds anew and the old programs stay for older checkouts.
-fn cache_folder() -> Result<PathBuf, Error> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let root = variable("EXTERNAL_WEBHOOKS_CACHE")
-        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("external-webhooks")))
-        .or_else(|| variable("HOME").map(|folder| folder.join(".cache/external-webhooks")))
-        .ok_or(Error::NoCache)?;
-    // Absolute, since the programs are started in another folder.
-    std::path::absolute(root.join("control-plane").join(version_key()?)).map_err(Error::io(&root))
-}
-
-fn version_key() -> Result<String, Error> {
-    let kubernetes = pinned("k8s.io/kubernetes ").ok_or(Error::Pin("k8s.io/kubernetes"))?;
-    let etcd = pinned("go.etcd.io/etcd/server/v3 ").ok_or(Error::Pin("go.etcd.io/etcd/server/v3"))?;
-    let inputs = Sha256::new().chain_update(GO_MOD).chain_update(GO_SUM).chain_update(ld_flags()?).finalize();
-    let (os, machine) = (std::env::consts::OS, std::env::consts::ARCH);
-    Ok(format!("kubernetes-{kubernetes}-etcd-{etcd}-{os}-{machine}-{}", hex::encode(&inputs[..4])))
-}
-
-/// Minutes without a word look like a hang, so progress goes to stderr, where `cargo test` shows it at once.
-fn say(text: &str) {
-    // Written around the test harness' capture, which would hold it back until the test has failed.
-    let _ = writeln!(std::io::stderr(), "control plane: {text}");
+    )
 }
 
 #[cfg(test)]
@@ -147,7 +47,8 @@ mod tests {
 
     #[test]
     fn versions_come_from_the_go_module() {
-        assert!(version_key().unwrap().starts_with("kubernetes-v1."), "{}", version_key().unwrap());
-        assert!(ld_flags().unwrap().contains("gitMajor=1 "), "{}", ld_flags().unwrap());
+        let module = module().unwrap();
+        assert!(module.folder.starts_with("control-plane/kubernetes-v1."), "{}", module.folder);
+        assert!(module.ld_flags.contains("gitMajor=1 "), "{}", module.ld_flags);
     }
 }

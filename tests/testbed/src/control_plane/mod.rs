@@ -10,9 +10,11 @@ mod binaries;
 mod build;
 mod error;
 mod files;
+mod go;
 mod launch;
 mod process;
 mod shared;
+pub mod tools;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! One request to the API server, read from its method and path.
 
 use bytes::Bytes;
-use hyper::Method;
+use hyper::http::request::Parts;
 
 /// A request as the proxy saw it.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct KubeCall {
     pub subresource: String,
     /// The path with its query.
     pub uri: String,
+    /// The `Accept` header, which tells a request for metadata from one for whole objects.
+    pub accept: String,
     /// What was sent. It may hold keys.
     pub body: Bytes,
     /// The API server's answer; `None` until then, and for good if the request never got there.
@@ -26,7 +28,10 @@ pub struct KubeCall {
 
 impl KubeCall {
     /// Reads a request.
-    pub(super) fn read(number: u64, method: &Method, uri: &hyper::Uri, body: Bytes) -> Self {
+    pub(super) fn read(number: u64, parts: &Parts, body: Bytes) -> Self {
+        let (method, uri) = (&parts.method, &parts.uri);
+        let accept = parts.headers.get(hyper::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept = accept.to_owned();
         let mut parts = uri.path().trim_matches('/').split('/');
         // `/api/v1/...` or `/apis/<group>/<version>/...`
         let skipped = if parts.next() == Some("apis") { 2 } else { 1 };
@@ -47,7 +52,7 @@ impl KubeCall {
             ("DELETE", _) => "DELETE",
             _ => "OTHER",
         };
-        Self { number, verb, resource, name, subresource, uri: uri.to_string(), body, status: None }
+        Self { number, verb, resource, name, subresource, uri: uri.to_string(), accept, body, status: None }
     }
 
     /// Whether it can change something in the cluster.
@@ -72,7 +77,8 @@ mod tests {
     #[test]
     fn requests_are_described_by_what_they_are_about() {
         let described = |method: &str, uri: &str| {
-            KubeCall::read(1, &method.parse().unwrap(), &uri.parse().unwrap(), Bytes::new()).describe()
+            let request = hyper::Request::builder().method(method).uri(uri).body(()).unwrap();
+            KubeCall::read(1, &request.into_parts().0, Bytes::new()).describe()
         };
         assert_eq!(described("GET", "/api/v1/namespaces/a/secrets/b"), "GET secrets/b");
         assert_eq!(described("GET", "/api/v1/namespaces/a/secrets?watch=true&x=y"), "WATCH secrets");

@@ -23,7 +23,7 @@ type Reply = Result<Response<Body>, Cut>;
 pub(super) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut::Close)?.to_bytes();
-    let call = KubeCall::read(core.requests.fetch_add(1, Ordering::Relaxed), &parts.method, &parts.uri, body.clone());
+    let call = KubeCall::read(core.requests.fetch_add(1, Ordering::Relaxed), &parts, body.clone());
     let mut onward = Request::from_parts(parts, kube::client::Body::from(body));
     // The client names the host of its own; a connection is this proxy's affair.
     for name in [HOST, CONNECTION] {

@@ -3,15 +3,15 @@
 use std::process::Stdio;
 
 use serde_json::Value;
-use testbed::control_plane::ControlPlane;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::Failure;
+use crate::cluster::Cluster;
 use crate::narrator::Narrator;
 
 /// kubectl with the admin's rights.
-pub struct Kubectl<'a>(pub &'a ControlPlane);
+pub struct Kubectl<'a>(pub &'a Cluster);
 
 impl Kubectl<'_> {
     /// Shows the command, runs it, and returns what it printed.

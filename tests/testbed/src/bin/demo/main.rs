@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `stage` | everything that runs: control plane, simulator, receiver, operator; its start and its end |
+//! | `cluster` | a cluster of its own, or an existing one with the chart |
 //! | `operator` | the operator's binary as a child process, with no more rights than it ships with |
 //! | `kubectl` | the commands that a person would type |
 //! | `watch` | prints conditions as they change |
@@ -11,6 +12,7 @@
 //! | `scenes` | what is shown: one file per scene |
 //! | `keep` | `KEEP=1`: leaves it running, with words on how to play with it |
 
+mod cluster;
 mod examples;
 mod keep;
 mod kubectl;

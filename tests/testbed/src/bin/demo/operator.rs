@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 use crate::Failure;
+use crate::cluster::Launch;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than the operator takes to drain.
@@ -25,7 +26,7 @@ pub struct Operator {
 
 impl Operator {
     /// Starts it and waits until it is ready. It continues the log of the one before it.
-    pub async fn start(kubeconfig: &Path, allowed_base_url: &str, log: PathBuf) -> Result<Self, Failure> {
+    pub async fn start(launch: &Launch, log: PathBuf) -> Result<Self, Failure> {
         let binary = binary()?;
         let cannot = |error: std::io::Error| format!("cannot start {}: {error}", binary.display());
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(cannot)?;
@@ -39,9 +40,10 @@ impl Operator {
             }
         }
         command
-            .args(["run", "--http-addr", "127.0.0.1:0", "--log-format", "text", "--allowed-base-url", allowed_base_url])
-            .env("KUBECONFIG", kubeconfig)
+            .args(&launch.args)
+            .env("KUBECONFIG", &launch.kubeconfig)
             .env_remove("POD_NAMESPACE")
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(cannot)?)
             .stderr(file)

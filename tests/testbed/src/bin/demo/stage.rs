@@ -3,19 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use testbed::control_plane::{ControlPlane, Options};
 use testbed::nexhealth::{ApiKey, Mode, Receiver, SimConfig, Simulator};
 
 use crate::Failure;
-use crate::examples::{self, CRDS};
+use crate::cluster::{Cluster, Launch, OPERATOR, SYSTEM};
+use crate::examples;
 use crate::kubectl::Kubectl;
 use crate::narrator::Narrator;
 use crate::operator::Operator;
 
-/// The operator's namespace, as in its RBAC.
-const SYSTEM: &str = "external-webhooks-system";
-/// The operator's lease there.
-const LEASE: &str = "external-webhooks";
 /// Where the operator logs, in the control plane's folder.
 const LOG: &str = "operator.log";
 /// Host of the examples' target URLs.
@@ -27,14 +23,14 @@ const REPEATS: [u64; 4] = [300, 900, 2000, 4000];
 /// What a scene plays on.
 pub struct Stage {
     /// The cluster.
-    pub control_plane: ControlPlane,
+    pub control_plane: Cluster,
     /// The provider.
     pub simulator: Simulator,
     /// The user's receiver of events.
     pub receiver: Receiver,
     /// The API key of the examples.
     pub api_key: String,
-    kubeconfig: PathBuf,
+    launch: Launch,
     operator: Option<Operator>,
 }
 
@@ -43,9 +39,13 @@ impl Stage {
     pub async fn start(narrator: &Narrator, stage: &mut Option<Self>) -> Result<(), Failure> {
         narrator.step("A cluster, a provider, a receiver, and the operator");
         let api_key = examples::api_key()?;
-        let control_plane = ControlPlane::start(Options::default()).await.map_err(|error| error.to_string())?;
+        let control_plane = Cluster::start().await?;
         let version = control_plane.admin().apiserver_version().await.map_err(|error| error.to_string())?;
-        narrator.done(&format!("etcd, kube-apiserver {} and kube-controller-manager run", version.git_version));
+        let whose = match control_plane {
+            Cluster::Own(_) => "etcd, kube-apiserver and kube-controller-manager run",
+            Cluster::Existing(_) => "the existing cluster answers",
+        };
+        narrator.done(&format!("{whose} ({})", version.git_version));
         let mut config = SimConfig::default();
         for organisation in &mut config.organisations {
             organisation.keys = vec![ApiKey::new("main", &api_key, Mode::Production)];
@@ -56,13 +56,11 @@ impl Stage {
         simulator.route_host(HOST, receiver.address());
         narrator
             .done(&format!("a simulated NexHealth on {} reaches a receiver as https://{HOST}", simulator.base_url()));
-        let kubeconfig = PathBuf::new();
-        let stage = stage.insert(Self { control_plane, simulator, receiver, api_key, kubeconfig, operator: None });
-        stage.control_plane.install_crds(CRDS).await.map_err(|error| error.to_string())?;
-        stage.control_plane.install_operator_rbac(SYSTEM).await.map_err(|error| error.to_string())?;
-        narrator.done("crds/ and charts/external-webhooks/rbac/cluster.yaml are applied");
-        let account = stage.control_plane.service_account_client(SYSTEM, "external-webhooks").await;
-        stage.kubeconfig = account.map_err(|error| error.to_string())?.1;
+        let launch = Launch { kubeconfig: PathBuf::new(), args: Vec::new(), env: Vec::new() };
+        let stage = stage.insert(Self { control_plane, simulator, receiver, api_key, launch, operator: None });
+        let (done, launch) = stage.control_plane.install(&stage.simulator.base_url()).await?;
+        narrator.done(done);
+        stage.launch = launch;
         stage.start_operator().await?;
         narrator.done("the operator runs, as a ServiceAccount with these rights and no others, and leads");
         Ok(())
@@ -72,7 +70,7 @@ impl Stage {
     pub async fn start_operator(&mut self) -> Result<(), Failure> {
         if self.operator.is_none() {
             let log = self.control_plane.dir().join(LOG);
-            self.operator = Some(Operator::start(&self.kubeconfig, &self.simulator.base_url(), log).await?);
+            self.operator = Some(Operator::start(&self.launch, log).await?);
         }
         Ok(())
     }
@@ -86,7 +84,7 @@ impl Stage {
     /// Takes the leader lease from a dead operator, as a person may who knows that it is dead. Left alone it runs out.
     pub async fn release_lease(&self) -> Result<(), Failure> {
         let nobody = r#"{"spec":{"holderIdentity":""}}"#;
-        self.kubectl().quiet(&["patch", "lease", LEASE, "-n", SYSTEM, "--type=merge", "-p", nobody]).await?;
+        self.kubectl().quiet(&["patch", "lease", OPERATOR, "-n", SYSTEM, "--type=merge", "-p", nobody]).await?;
         Ok(())
     }
 
@@ -119,13 +117,14 @@ impl Stage {
 
     /// Stops everything. An operator that does not stop well is a failure; the rest is stopped all the same.
     pub async fn stop(self) -> Result<(), Failure> {
+        let cleared = if self.operator.is_some() { self.control_plane.clear().await } else { Ok(()) };
         let stopped = match self.operator {
             Some(operator) => operator.stop().await,
             None => Ok(()),
         };
         drop(self.receiver);
         self.simulator.shutdown().await;
-        self.control_plane.shutdown().await;
-        stopped
+        let removed = self.control_plane.shutdown().await;
+        stopped.and(cleared).and(removed)
     }
 }
