@@ -78,8 +78,8 @@ async fn accounts() {
             ),
             (
                 "another provider",
-                json!({"nexHealth": null, "heroHealth": {}}),
-                &["exactly one provider block", "spec.nexHealth"],
+                json!({"nexHealth": null, "heroHealth": {"apiKeySecretRef": {"name": "hero"}, "practiceGroupId": "1"}}),
+                &["the provider of an account is immutable", "create another"],
             ),
             ("no provider", json!({"nexHealth": null}), &["exactly one provider block", "spec.nexHealth"]),
         ],
