@@ -27,7 +27,7 @@ DEMO := $$($(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_dir
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## show it working, against a real API server and a simulated provider (SCENE=crash|adopt|monitor|rotation: another scene; KEEP=1: leave it running; KUBECONFIG=...: on that cluster, from the chart)
+demo: ## show it working, against a real API server and a simulated provider (SCENE=crash|adopt|monitor|rotation|providers: another scene; KEEP=1: leave it running; KUBECONFIG=...: on that cluster, from the chart)
 	$(CARGO) build --locked --workspace --bins
 	@# Only where it is said here: a KUBECONFIG of the environment is for other things.
 	@DEMO_KUBECONFIG='$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))' exec "$(DEMO)"

@@ -38,6 +38,15 @@ impl ProviderBlock<'_> {
         }
     }
 
+    /// What a person checks where the provider refuses to list.
+    pub fn to_check(&self) -> &'static str {
+        match self {
+            Self::NexHealth(_) => "spec.nexHealth.apiVersion and what the key may do",
+            Self::HeroHealth(_) => "whether the key may manage webhooks of spec.heroHealth.practiceGroupId",
+            Self::InsightHealth(_) => "what the key may do, and spec.insightHealth.ehr",
+        }
+    }
+
     /// Its field in the spec.
     pub fn field(&self) -> &'static str {
         match self {

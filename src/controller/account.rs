@@ -196,7 +196,7 @@ async fn find<A: AccountKind>(
             AccountFinding::OtherServer { provider: block.provider(), field: block.field(), like }
         }
         Some(Trouble::Unavailable { cause, .. }) => AccountFinding::Unavailable { cause },
-        Some(Trouble::Refused { status }) => AccountFinding::Refused { status },
+        Some(Trouble::Refused { status }) => AccountFinding::Refused { status, check: block.to_check() },
         None => match handle.realm.world() {
             World::Trusted => AccountFinding::Authenticated,
             World::Suspect | World::Unwitnessed => AccountFinding::ScopeSuspect {

@@ -60,6 +60,8 @@ pub enum AccountFinding {
     Refused {
         /// HTTP status.
         status: u16,
+        /// What to check, in words.
+        check: &'static str,
     },
     /// The key sees another world than before.
     ScopeSuspect {
@@ -108,11 +110,9 @@ impl AccountFinding {
                     "the provider cannot be asked ({cause}); it is tried again by itself. If this lasts, check spec.baseUrl, the network and the provider's status page"
                 ),
             ),
-            Self::Refused { status } => Report::stalled(
+            Self::Refused { status, check } => Report::stalled(
                 Reason::Rejected,
-                format!(
-                    "the provider refuses to list what the key reaches (HTTP {status}): check what the key may do (at NexHealth also spec.nexHealth.apiVersion)"
-                ),
+                format!("the provider refuses to list what the key reaches (HTTP {status}): check {check}"),
             ),
             Self::ScopeSuspect { same_practices: true, .. } => Report::waiting(
                 Reason::ScopeSuspect,

@@ -46,6 +46,7 @@ struct Inner {
     durations: Durations,
     budget: Family<RealmLabels, Seconds>,
     throttled: Family<ProviderLabels, Counter<f64, AtomicU64>>,
+    replaced: Family<ProviderLabels, Counter>,
     reconciles: Family<ReconcileLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     unconfirmed: Gauge,
@@ -74,6 +75,9 @@ impl Metrics {
         registry.register("provider_budget_ratio", "Part of an account's call budget that is left", budget.clone());
         let throttled = Family::default();
         registry.register("provider_throttled_seconds", "Time that calls waited for the budget", throttled.clone());
+        let replaced = Family::default();
+        let help = "Webhooks made anew and then deleted: between the two calls an event of each could arrive twice";
+        registry.register("webhooks_replaced", help, replaced.clone());
         let reconciles = Family::default();
         registry.register("reconcile", "Passes over objects by how they ended", reconciles.clone());
         let writes = Family::default();
@@ -94,6 +98,7 @@ impl Metrics {
             durations,
             budget,
             throttled,
+            replaced,
             reconciles,
             writes,
             unconfirmed,
@@ -176,6 +181,11 @@ impl Metrics {
     /// Counts time that a call waited for the budget or for a provider's Retry-After.
     pub fn throttled(&self, provider: &'static str, waited: Duration) {
         self.0.throttled.get_or_create(&ProviderLabels { provider }).inc_by(waited.as_secs_f64());
+    }
+
+    /// Counts webhooks that were made anew and then deleted, where a provider can change nothing in place.
+    pub fn replaced(&self, provider: &'static str, count: u64) {
+        self.0.replaced.get_or_create(&ProviderLabels { provider }).inc_by(count);
     }
 
     /// Counts one pass over an object.

@@ -94,12 +94,20 @@ impl Pass<'_> {
         let (mut moved, mut general) = (0, None);
         for (call, answer) in calls.iter().zip(answers) {
             match answer {
-                Ok(()) => moved += usize::from(matches!(call, RowCall::Move { .. })),
+                Ok(()) => moved += u64::from(matches!(call, RowCall::Move { .. })),
                 Err(error) => general = self.refused_row(realm, call, error).or(general),
             }
         }
         if moved > 0 {
-            let text = format!("moved at the provider: {moved}");
+            let provider = realm.provider();
+            let text = if provider.keyring().is_some() {
+                self.context.metrics.replaced(provider.name(), moved);
+                format!(
+                    "made anew at the provider, and the former ones deleted: {moved}; between the two calls of each an event of it could arrive twice"
+                )
+            } else {
+                format!("moved at the provider: {moved}")
+            };
             self.context.events.publish_later(&*self.object, vec![Note::normal("Moved", "Move", text)]).await;
         }
         general.map_or(Ok(()), |error| Err(error.into()))

@@ -33,7 +33,7 @@ impl Pass<'_> {
     /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
     pub(super) async fn calls(&self, calls: &[RowCall], around: &Surroundings) -> Result<(), PassError> {
         let answers = row_calls::all(calls, |call| self.call(call, around)).await;
-        let (mut made, mut moved, mut switched, mut deleted) = (0, 0, 0, 0);
+        let (mut made, mut moved, mut switched, mut deleted) = (0, 0_u64, 0, 0);
         let mut general = None;
         for (call, answer) in calls.iter().zip(answers) {
             match answer {
@@ -49,6 +49,9 @@ impl Pass<'_> {
                 },
                 Err(error) => general = self.failed(call, error).or(general),
             }
+        }
+        if let (true, Some(handle)) = (moved > 0 && around.own_rows.is_some(), &around.realm) {
+            self.context.metrics.replaced(handle.realm.provider().name(), moved);
         }
         let told = [
             (made, "Subscribed", "Create", "created"),

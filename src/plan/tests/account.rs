@@ -43,7 +43,7 @@ fn each_finding_says_whether_dependants_may_use_the_account_and_whether_a_key_in
         (unusable, Reason::CredentialsRejected, Stalled, true, false),
         (AccountFinding::CredentialsRejected { sent: sent() }, Reason::CredentialsRejected, Stalled, true, false),
         (AccountFinding::Unavailable { cause: "503".into() }, Reason::ProviderUnavailable, Reconciling, false, false),
-        (AccountFinding::Refused { status: 403 }, Reason::Rejected, Stalled, true, false),
+        (AccountFinding::Refused { status: 403, check: "what the key may do" }, Reason::Rejected, Stalled, true, false),
         (suspect(true), Reason::ScopeSuspect, Reconciling, true, false),
         (suspect(false), Reason::ScopeSuspect, Reconciling, true, false),
         (AccountFinding::Authenticated, Reason::Authenticated, AtRest, false, false),

@@ -50,7 +50,7 @@ pub(super) fn is_id(id: &str) -> bool {
 /// A webhook as it was answered.
 #[derive(Deserialize)]
 pub(super) struct Webhook {
-    id: String,
+    id: Value,
     event_type: Option<String>,
     url: Option<String>,
     #[serde(default)]
@@ -73,7 +73,13 @@ impl Webhook {
     pub(super) fn whole(self) -> Option<Whole> {
         let (event, url) = (self.event_type.as_deref()?.into(), self.url.clone()?);
         let created_at = self.created_at.as_str().and_then(|text| text.parse().ok());
-        let id = is_id(&self.id).then(|| RemoteId::new(&self.id))?;
+        let id = match self.id {
+            Value::String(id) => id,
+            // Ids are text; a number names the same thing.
+            Value::Number(id) => id.to_string(),
+            _ => return None,
+        };
+        let id = is_id(&id).then(|| RemoteId::new(&id))?;
         Some(Whole { id, event, url, key: readable(self.signing_key), created_at })
     }
 

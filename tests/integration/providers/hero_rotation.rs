@@ -62,6 +62,8 @@ async fn a_key_is_replaced_without_a_gap_and_each_event_is_doubled_for_one_call(
             hero.calls_since(mark).into_iter().filter(|call| call.is_write()).map(|call| call.method).collect();
         assert_eq!(calls.len(), 2 * EVENTS.len(), "{calls:?}");
         world.all_ready().await;
+        let counted = format!("external_webhooks_webhooks_replaced_total{{provider=\"herohealth\"}} {}", EVENTS.len());
+        assert!(world.metrics_page().contains(&counted), "{}", world.metrics_page());
         let object = world.ready("WebhookSubscription", "some").await;
         let fingerprint =
             world.ready("WebhookEndpoint", "intake").await.status()["signingSecret"]["fingerprint"].clone();

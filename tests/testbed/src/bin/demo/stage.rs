@@ -75,6 +75,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Restarts the operator in order, with further origins that accounts may name.
+    pub async fn restart_operator_allowing(&mut self, origins: &[String]) -> Result<(), Failure> {
+        for origin in origins {
+            self.launch.args.extend(["--allowed-base-url".to_owned(), origin.clone()]);
+        }
+        if let Some(operator) = self.operator.take() {
+            operator.stop().await?;
+        }
+        self.start_operator().await
+    }
+
     /// SIGKILL. Says nothing to anybody, so the lease stays with the dead.
     pub async fn kill_operator(&mut self) -> Result<(), Failure> {
         let operator = self.operator.take().ok_or_else(|| "the operator does not run".to_owned())?;

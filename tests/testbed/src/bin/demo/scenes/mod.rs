@@ -5,6 +5,7 @@ mod checks;
 mod crash;
 mod main_path;
 mod monitor;
+mod providers;
 mod rotation;
 
 use std::pin::Pin;
@@ -49,13 +50,18 @@ const SCENES: &[Scene] = &[
         about: "the signing key is replaced under steady delivery, and the receiver notices nothing",
         play: |narrator, stage| Box::pin(rotation::play(narrator, stage)),
     },
+    Scene {
+        name: "providers",
+        about: "NexHealth, Hero Health and Insight Health side by side, and an account at the wrong server",
+        play: |narrator, stage| Box::pin(providers::play(narrator, stage)),
+    },
 ];
 
 /// The scene of this name; `main` if none is named.
 pub fn find(name: Option<&str>) -> Result<&'static Scene, Failure> {
     let name = name.filter(|name| !name.is_empty()).unwrap_or("main");
     SCENES.iter().find(|scene| scene.name == name).ok_or_else(|| {
-        let known = SCENES.iter().map(|scene| format!("  {:<8} {}", scene.name, scene.about));
+        let known = SCENES.iter().map(|scene| format!("  {:<9} {}", scene.name, scene.about));
         format!("there is no scene {name:?}; SCENE may be:\n{}", known.collect::<Vec<_>>().join("\n"))
     })
 }
