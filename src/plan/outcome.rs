@@ -33,7 +33,7 @@ pub fn account_block(account: &AccountView, name: &AccountRef) -> Option<Account
                 "{provider} has no {what}, so there is nothing to do: delete this object, or let it refer to an account of another provider"
             ),
         ),
-        AccountView::NotServed => Report::stalled(Reason::InvalidSpec, NOT_SERVED),
+        AccountView::NotServed => Report::stalled(Reason::NotGranted, NOT_SERVED),
         AccountView::NotFound if name.kind == AccountKind::ClusterProviderAccount => Report::waiting(
             Reason::AccountNotFound,
             format!("spec.accountRef names the {name}, which is not in the cluster: have it created there"),

@@ -14,8 +14,8 @@ async fn objects_that_refer_to_one_say_what_to_do() {
     };
     world.apply([refer(endpoint("intake")), refer(monitor("one", SUNSHINE))]).await;
     for (kind, name) in [("WebhookEndpoint", "intake"), ("PracticeSyncMonitor", "one")] {
-        let object = world.says(kind, name, "False/InvalidSpec").await;
-        assert_eq!(object.said("Stalled"), "True/InvalidSpec");
+        let object = world.says(kind, name, "False/NotGranted").await;
+        assert_eq!(object.said("Stalled"), "True/NotGranted");
         let message = object.message("Ready");
         assert!(message.contains("--namespace") && message.contains("create a ProviderAccount"), "{message}");
     }
