@@ -83,6 +83,8 @@ pub fn settled_report(items: usize, failures: &[Failure], silent: Option<&'stati
         Reason::DeclaredElsewhere
     } else if only(ItemReason::Contended) {
         Reason::Contended
+    } else if only(ItemReason::RemoteExists) {
+        Reason::RemoteExists
     } else if failures.len() == items {
         Reason::Rejected
     } else {

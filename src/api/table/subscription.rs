@@ -61,6 +61,14 @@ pub(super) const ROWS: &[Row] = &[
     ready(
         SUBSCRIPTION,
         False,
+        &[Reason::RemoteExists],
+        Stalled,
+        "somebody else's webhook delivers a declared event to the same URL, and each would arrive twice; the others are registered",
+        "delete it at the provider, or give the endpoint another path or query",
+    ),
+    ready(
+        SUBSCRIPTION,
+        False,
         &[Reason::Contended],
         Stalled,
         "somebody outside the cluster changed it back three times in half an hour; left alone for six hours",

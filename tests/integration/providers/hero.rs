@@ -172,7 +172,7 @@ async fn somebody_elses_webhook_with_the_same_url_and_event_is_never_doubled() {
         let url = "https://hooks.example.com/intake";
         let theirs = hero.edit().create(SimConfig::GROUP, ALL[0], url, Some("somebody-elses-key-0001"));
         world.apply([endpoint_at(HERO, "intake"), events_at("some", "intake", &ALL[..2])]).await;
-        let object = world.says("WebhookSubscription", "some", "False/PartlyRejected").await;
+        let object = world.says("WebhookSubscription", "some", "False/RemoteExists").await;
         let failure = &object.status()["failures"][0];
         assert_eq!(failure["reason"], "RemoteExists", "{failure}");
         assert!(failure["message"].as_str().unwrap().contains(&theirs.id), "{failure}");
