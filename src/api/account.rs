@@ -122,7 +122,7 @@ pub struct NexHealthAccount {
     /// Sent as `Nex-Api-Version`. Immutable: the payload shape of a subscription is pinned when it is made.
     #[serde(default = "nex_api_version")]
     #[schemars(length(min = 1, max = 32))]
-    #[x_kube(validation = ("self.matches('^v[0-9][0-9.]*$')", "spec.nexHealth.apiVersion must be a version such as v3.0.0"), validation = ("self == oldSelf", "spec.nexHealth.apiVersion is immutable: payload shapes are pinned when a subscription is made; create another ProviderAccount and point new endpoints at it"))]
+    #[x_kube(validation = ("self.matches('^v[0-9][0-9.]*$')", "spec.nexHealth.apiVersion must be a version such as v3.0.0"), validation = ("self == oldSelf", "spec.nexHealth.apiVersion is immutable: payload shapes are pinned when a subscription is made; create another account and point new endpoints at it"))]
     pub api_version: String,
 }
 
@@ -156,9 +156,13 @@ pub struct InsightHealthAccount {
     pub signing_key_secret_ref: SigningKeyRef,
 }
 
-/// One key of one Secret in the account's namespace.
+/// One key of one Secret: in the account's own namespace, or, of an account of the cluster, in the one that is named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SigningKeyRef {
+    /// Namespace of the Secret: in a ClusterProviderAccount, where it is required. A ProviderAccount does not have the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
@@ -172,9 +176,13 @@ fn signing_key() -> String {
     "signing-key".into()
 }
 
-/// One key of one Secret in the account's namespace.
+/// One key of one Secret: in the account's own namespace, or, of an account of the cluster, in the one that is named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretKeyRef {
+    /// Namespace of the Secret: in a ClusterProviderAccount, where it is required. A ProviderAccount does not have the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,

@@ -137,6 +137,8 @@ closed_names! {
         AmbiguousRemote,
         /// The endpoint that `spec.adoptRemoteId` names cannot be taken.
         CannotAdopt,
+        /// The ClusterProviderAccount does not lend what the spec asks for.
+        NotGranted,
         /// Somebody outside this cluster changes the same thing back again and again.
         Contended,
         /// `spec.suspend` holds back what would have to be done.

@@ -6,18 +6,25 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use super::{ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 
 /// Every CRD of this operator, ready to install.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    let mut crds =
-        vec![ProviderAccount::crd(), WebhookEndpoint::crd(), WebhookSubscription::crd(), PracticeSyncMonitor::crd()];
+    let mut crds = vec![
+        ProviderAccount::crd(),
+        ClusterProviderAccount::crd(),
+        WebhookEndpoint::crd(),
+        WebhookSubscription::crd(),
+        PracticeSyncMonitor::crd(),
+    ];
     for crd in &mut crds {
         let is_endpoint = crd.spec.names.kind == "WebhookEndpoint";
+        let of_cluster = crd.spec.scope == "Cluster";
         for version in &mut crd.spec.versions {
             let schema = version.schema.as_mut().and_then(|validation| validation.open_api_v3_schema.as_mut());
             if let Some(root) = schema {
                 finish(root);
+                place_secrets(root, of_cluster);
                 if is_endpoint {
                     root.x_kubernetes_validations.get_or_insert_default().push(nameable_secret());
                 }
@@ -33,6 +40,20 @@ fn nameable_secret() -> ValidationRule {
         rule: "has(self.spec.signingSecret.name) || self.metadata.name.size() <= 245".to_owned(),
         message: Some("set spec.signingSecret.name, or give the endpoint a name of at most 245 characters: the Secret's default name, <name>-signing, would be too long".to_owned()),
         ..ValidationRule::default()
+    }
+}
+
+/// References to Secrets are one type. An account of a namespace reads its own namespace only, so there the field does not
+/// exist; an account of the cluster has no namespace, so there it is required.
+fn place_secrets(schema: &mut JSONSchemaProps, of_cluster: bool) {
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        if !name.ends_with("SecretRef") {
+            place_secrets(property, of_cluster);
+        } else if of_cluster {
+            property.required.get_or_insert_default().push("namespace".to_owned());
+        } else if let Some(fields) = &mut property.properties {
+            fields.remove("namespace");
+        }
     }
 }
 

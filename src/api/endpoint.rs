@@ -100,7 +100,7 @@ pub enum Reactivation {
     Never,
 }
 
-/// Names an account in the same namespace.
+/// Names an account: one of the same namespace, or one of the cluster that lends it a share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountRef {
@@ -117,6 +117,12 @@ fn default_account() -> String {
     "default".into()
 }
 
+impl std::fmt::Display for AccountRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.kind.as_str(), self.name)
+    }
+}
+
 impl Default for AccountRef {
     fn default() -> Self {
         Self { kind: AccountKind::ProviderAccount, name: default_account() }
@@ -129,6 +135,18 @@ pub enum AccountKind {
     /// An account of the same namespace.
     #[default]
     ProviderAccount,
+    /// An account of the cluster, as far as its grants lend it to this namespace.
+    ClusterProviderAccount,
+}
+
+impl AccountKind {
+    /// The name of the kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ProviderAccount => "ProviderAccount",
+            Self::ClusterProviderAccount => "ClusterProviderAccount",
+        }
+    }
 }
 
 /// The Secret with the signing key.

@@ -5,6 +5,7 @@
 //! the field and the remedy, without a webhook server that could be down.
 
 pub mod account;
+pub mod cluster_account;
 pub mod condition;
 mod crd;
 pub mod duration;
@@ -19,6 +20,7 @@ pub mod table;
 pub mod verification;
 
 pub use account::{ProviderAccount, ProviderAccountSpec, ProviderAccountStatus};
+pub use cluster_account::{ClusterProviderAccount, ClusterProviderAccountSpec};
 pub use condition::{ConditionType, Reason};
 pub use crd::all_crds;
 pub use duration::DurationText;

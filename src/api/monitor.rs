@@ -39,7 +39,7 @@ use super::subscription::AllPractices;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PracticeSyncMonitorSpec {
-    /// The account whose key reaches the practice, in the same namespace. Immutable.
+    /// The account whose key reaches the practice. Immutable.
     #[serde(default)]
     #[x_kube(validation = ("self == oldSelf", "spec.accountRef is immutable: create another PracticeSyncMonitor for the other account and delete this one"))]
     pub account_ref: AccountRef,

@@ -1,6 +1,6 @@
 //! Which provider an account is for, and which Secrets it names: asked in one way for all of them.
 
-use super::account::{HeroHealthAccount, InsightHealthAccount, NexHealthAccount, ProviderAccountSpec};
+use super::account::{HeroHealthAccount, InsightHealthAccount, NexHealthAccount, ProviderAccountSpec, SecretKeyRef};
 
 /// The provider block of an account.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct CredentialRef<'a> {
     pub field: &'static str,
     /// What it is, such as `API key`.
     pub what: &'static str,
+    /// Namespace of the Secret, where the account is one of the cluster.
+    pub namespace: Option<&'a str>,
     /// Name of the Secret.
     pub name: &'a str,
     /// Key within it.
@@ -56,28 +58,33 @@ impl ProviderAccountSpec {
 
     /// The keys that it names, the API key first.
     pub fn credential_refs(&self) -> Vec<CredentialRef<'_>> {
-        let api_key = |field, name, key| CredentialRef { field, what: "API key", name, key };
         match self.block() {
             None => Vec::new(),
             Some(ProviderBlock::NexHealth(block)) => {
-                let secret = &block.api_key_secret_ref;
-                vec![api_key("spec.nexHealth.apiKeySecretRef", &secret.name, &secret.key)]
+                vec![CredentialRef::new("spec.nexHealth.apiKeySecretRef", "API key", &block.api_key_secret_ref)]
             }
             Some(ProviderBlock::HeroHealth(block)) => {
-                let secret = &block.api_key_secret_ref;
-                vec![api_key("spec.heroHealth.apiKeySecretRef", &secret.name, &secret.key)]
+                vec![CredentialRef::new("spec.heroHealth.apiKeySecretRef", "API key", &block.api_key_secret_ref)]
             }
             Some(ProviderBlock::InsightHealth(block)) => {
                 let (secret, signing) = (&block.api_key_secret_ref, &block.signing_key_secret_ref);
-                let field = "spec.insightHealth.signingKeySecretRef";
-                let signing = CredentialRef { field, what: "signing key", name: &signing.name, key: &signing.key };
-                vec![api_key("spec.insightHealth.apiKeySecretRef", &secret.name, &secret.key), signing]
+                vec![
+                    CredentialRef::new("spec.insightHealth.apiKeySecretRef", "API key", secret),
+                    CredentialRef {
+                        field: "spec.insightHealth.signingKeySecretRef",
+                        what: "signing key",
+                        namespace: signing.namespace.as_deref(),
+                        name: &signing.name,
+                        key: &signing.key,
+                    },
+                ]
             }
         }
     }
+}
 
-    /// Whether it names this Secret.
-    pub fn uses_secret(&self, name: &str) -> bool {
-        self.credential_refs().iter().any(|credential| credential.name == name)
+impl<'a> CredentialRef<'a> {
+    fn new(field: &'static str, what: &'static str, secret: &'a SecretKeyRef) -> Self {
+        Self { field, what, namespace: secret.namespace.as_deref(), name: &secret.name, key: &secret.key }
     }
 }

@@ -1,4 +1,4 @@
-//! `ProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
+//! `ProviderAccount` and `ClusterProviderAccount`: reads the key, makes the realm, says what is wrong, and lets go when nobody needs it any more.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -7,25 +7,22 @@ use std::time::Instant;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::account_kind::{AccountKind, is_shared};
 use super::accounts::{AccountEntry, AccountName, Member, RealmHandle, Standing, Trouble};
 use super::context::{Context, LastRead};
 use super::driver::Done;
 use super::error::PassError;
 use super::memory::Memory;
-use super::secrets::{self, ReadSecret};
 use super::write::Writer;
-use super::{adapters, claims, observer, policy, request, wakes};
+use super::{adapters, claims, credentials, observer, policy, request, wakes};
 use crate::api::account::{RemoteCounts, UnclaimedEndpoint};
-use crate::api::provider_block::{CredentialRef, ProviderBlock};
-use crate::api::{
-    IN_USE_FINALIZER, ProviderAccount, ProviderAccountSpec, ProviderAccountStatus, REMOTE_FINALIZER, Reason,
-};
+use crate::api::provider_block::ProviderBlock;
+use crate::api::{IN_USE_FINALIZER, ProviderAccountStatus, REMOTE_FINALIZER, Reason};
 use crate::plan::account::{AccountFinding, held_up, scope, wide_outage, wide_outage_note};
 use crate::plan::condition::bounded;
 use crate::plan::target;
 use crate::provider::Keyring;
 use crate::provider::base_url::BaseUrl;
-use crate::provider::credentials::check_api_key;
 use crate::provider::gate::{Gate, GateConfig};
 use crate::provider::mirror::{Mirror, World};
 use crate::provider::model::{RemoteId, RemoteRow};
@@ -35,13 +32,16 @@ use crate::signing::SecretText;
 /// Most unclaimed endpoints in the status.
 const UNCLAIMED: usize = 20;
 
+/// Namespace and name of a Secret.
+pub type SecretName = (String, String);
+
 /// What this process remembers of an account object.
 #[derive(Default)]
 pub struct AccountMemory {
-    /// Its Secrets as last read, by name.
-    pub secrets: BTreeMap<String, LastRead>,
+    /// Its Secrets as last read.
+    pub secrets: BTreeMap<SecretName, LastRead>,
     /// The Secrets that hold the keys now, to be let go when others do.
-    held: BTreeSet<String>,
+    pub held: BTreeSet<SecretName>,
     /// The generation for which the credentials were last to be proven.
     proven_for: Option<i64>,
     /// The realm of the last key, which goes on serving deletes when the Secret is gone.
@@ -51,44 +51,44 @@ pub struct AccountMemory {
 }
 
 /// One pass.
-pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> Result<Done, PassError> {
-    let name: AccountName = (object.namespace().unwrap_or_default(), object.name_any());
-    let memory = context.account_memory.of(&object.uid().unwrap_or_default());
-    let writer = Writer { context, cache: &context.account_cache };
-    let deleting = object.metadata.deletion_timestamp.is_some();
+pub async fn pass<A: AccountKind>(context: &Arc<Context>, mut object: Arc<A>) -> Result<Done, PassError> {
+    let name = object.known_as();
+    let memory = A::memories(context).of(&object.uid().unwrap_or_default());
+    let writer = Writer { context, cache: A::cache(context) };
+    let deleting = object.meta().deletion_timestamp.is_some();
     let held = object.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER);
-    let dependants = dependants(context, &object);
+    let dependants = dependants(context, &name);
     if deleting && (!held || dependants.is_empty()) {
         if held {
-            let_go(context, &object, &memory).await?;
+            credentials::let_go(context, &*object, &memory).await?;
             writer.remove_finalizer(&object, IN_USE_FINALIZER).await?;
         }
         context.accounts.forget(&name);
         return Ok(Done::rest(None));
     }
-    let policy = policy::of_account(&object);
+    let policy = policy::of_account(object.account(), object.meta());
     if policy.releasing && !std::mem::replace(&mut memory.plan().released, true) {
         wakes::dependants(context, &name);
     }
     if !held {
         object = writer.add_finalizer(&object, IN_USE_FINALIZER).await?;
     }
-    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
+    let handled = object.stored().and_then(|status| status.last_handled_reconcile_at.clone());
     let asked = request::unanswered(&*object, handled.as_deref());
     // Before the monitors can see the account.
-    context.outages.begin(&name, object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default());
-    let (finding, realm) = find(context, &object, &memory, asked.is_some()).await?;
-    let news = record(context, &name, &object, &finding, realm.clone());
+    context.outages.begin(&name, A::conditions(&object));
+    let (finding, realm) = find(context, &*object, &memory, asked.is_some()).await?;
+    let news = record(context, &*object, &finding, realm.clone());
     if news {
         wakes::dependants(context, &name);
     }
     let mut report = if deleting { held_up(&finding, &dependants) } else { finding.report() };
-    let before = object.status.clone().unwrap_or_default();
-    let outage = context.outages.since(&name).is_some();
+    let before = object.stored().cloned().unwrap_or_default();
+    let outage = context.outages.any(&name);
     if outage {
         report = report.with(wide_outage());
     }
-    let generation = object.metadata.generation.unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
     let mut status = ProviderAccountStatus {
         observed_generation: generation,
         conditions: report.conditions(&before.conditions, generation, Timestamp::now()),
@@ -96,11 +96,11 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
         ..before.clone()
     };
     if let (AccountFinding::Authenticated | AccountFinding::ScopeSuspect { .. }, Some(handle)) = (&finding, &realm) {
-        count(context, &object, handle, &mut status);
+        count(context, handle, &mut status);
     }
     // No watch tells of rights that come back.
     let unreadable = matches!(finding, AccountFinding::SecretForbidden { .. }).then_some(context.timing.backoff.1);
-    let replaced = replaced_in(context, &memory);
+    let replaced = credentials::replaced_in(context, &memory);
     let again = outage_end(context, realm.as_deref()).into_iter().chain(unreadable).chain(replaced).min();
     context.metrics.set_unclaimed_endpoints(
         &super::driver::object_key(&*object),
@@ -108,8 +108,8 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     );
     let counted =
         ProviderAccountStatus { remote: status.remote, unclaimed: status.unclaimed.clone(), ..before.clone() };
-    let counters_only = object.status.is_some() && counted == status;
-    if status == before && object.status.is_some() {
+    let counters_only = object.stored().is_some() && counted == status;
+    if status == before && object.stored().is_some() {
         return Ok(Done::rest(again));
     }
     if counters_only && let Err(left) = memory.counters_due(context.timing.plan.counters, Instant::now()) {
@@ -122,47 +122,45 @@ pub async fn pass(context: &Arc<Context>, mut object: Arc<ProviderAccount>) -> R
     Ok(Done::rest(again))
 }
 
-/// Endpoint objects that still need the account.
-fn dependants(context: &Context, account: &ProviderAccount) -> Vec<String> {
-    let endpoints = claims::endpoints_of(context, &account.namespace().unwrap_or_default(), &account.name_any());
+/// Endpoint objects that still need the account: by name, and those of an account of the cluster by namespace and name,
+/// which only its owner reads.
+fn dependants(context: &Context, account: &AccountName) -> Vec<String> {
+    let endpoints = claims::endpoints_of(context, account);
     let needs = |endpoint: &&Arc<crate::api::WebhookEndpoint>| {
         endpoint.finalizers().iter().any(|finalizer| finalizer == REMOTE_FINALIZER)
     };
-    let mut names: Vec<String> = endpoints.iter().filter(needs).map(|endpoint| endpoint.name_any()).collect();
+    let mut names: Vec<String> = endpoints
+        .iter()
+        .filter(needs)
+        .map(|endpoint| match is_shared(account) {
+            true => format!("{}/{}", endpoint.namespace().unwrap_or_default(), endpoint.name_any()),
+            false => endpoint.name_any(),
+        })
+        .collect();
     names.sort();
     names
 }
 
-async fn let_go(context: &Context, object: &ProviderAccount, memory: &Memory<AccountMemory>) -> Result<(), PassError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let named = object.spec.credential_refs().into_iter().map(|credential| credential.name.to_owned());
-    let held = std::mem::take(&mut memory.plan().held);
-    let names: BTreeSet<String> = named.chain(held).collect();
-    for name in names {
-        secrets::let_go(context, &namespace, &name, &object.name_any()).await?;
-    }
-    Ok(())
-}
-
 /// What is to be said of the account, and its realm where it has one.
-async fn find(
+async fn find<A: AccountKind>(
     context: &Arc<Context>,
-    object: &ProviderAccount,
+    object: &A,
     memory: &Memory<AccountMemory>,
     fresh: bool,
 ) -> Result<(AccountFinding, Option<Arc<RealmHandle>>), PassError> {
-    let Some(block) = object.spec.block() else {
+    let spec = object.account();
+    let Some(block) = spec.block() else {
         let message =
             "spec has no provider block: set spec.nexHealth, spec.heroHealth or spec.insightHealth".to_owned();
         return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None));
     };
     let own = adapters::default_base_url(&block);
-    let url = object.spec.base_url.as_deref().unwrap_or(own);
+    let url = spec.base_url.as_deref().unwrap_or(own);
     let base_url = match BaseUrl::parse(url, own, &context.allowed_base_urls) {
         Ok(base_url) => base_url,
         Err(error) => return Ok((AccountFinding::BadSpec(Reason::BaseUrlNotAllowed, error.to_string()), None)),
     };
-    let keys = match credentials(context, object, memory).await? {
+    let keys = match credentials::read(context, object, memory).await? {
         Ok(keys) => keys,
         // rules.md *Keys and the Secret*: the key in memory serves deletes only.
         Err(finding) if finding.leaves_key_in_memory() => {
@@ -176,13 +174,13 @@ async fn find(
         Ok(handle) => handle,
         Err(message) => return Ok((AccountFinding::BadSpec(Reason::InvalidSpec, message), None)),
     };
-    let known = object.status.as_ref().and_then(|status| status.scope.as_ref());
+    let known = object.stored().and_then(|status| status.scope.as_ref());
     // rules.md *Absence*: it counts once, because the fingerprint changes with what is accepted.
-    let accepts = known.is_some_and(|scope| scope.fingerprint == object.spec.accept_scope);
+    let accepts = known.is_some_and(|scope| scope.fingerprint == spec.accept_scope);
     let sample = known.map(|scope| scope.sample.iter().map(|id| Arc::from(id.to_string())).collect());
     handle.realm.set_expectations(claims::held_in(context, &handle), sample.unwrap_or_default());
     handle.realm.accept_world(accepts);
-    let generation = object.metadata.generation;
+    let generation = object.meta().generation;
     if std::mem::replace(&mut memory.plan().proven_for, generation) != generation {
         handle.realm.forget_proof();
     }
@@ -193,7 +191,7 @@ async fn find(
         wakes::accounts_of(context, &handle);
     }
     let finding = match handle.trouble() {
-        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { sent: sent(&object.spec) },
+        Some(Trouble::CredentialsRejected) => AccountFinding::CredentialsRejected { sent: credentials::sent(object) },
         Some(Trouble::OtherServer { like }) => {
             AccountFinding::OtherServer { provider: block.provider(), field: block.field(), like }
         }
@@ -211,103 +209,19 @@ async fn find(
     Ok((finding, Some(handle)))
 }
 
-/// What the provider does not accept, in words.
-fn sent(spec: &ProviderAccountSpec) -> String {
-    let of = |credential: &CredentialRef<'_>| format!("the {} in the Secret {:?}", credential.what, credential.name);
-    let sent: Vec<String> = spec.credential_refs().iter().map(of).collect();
-    match &spec.insight_health {
-        Some(block) => format!("{} for spec.insightHealth.ehr {:?}", sent.join(" with "), block.ehr),
-        None => sent.join(" with "),
-    }
-}
-
-/// The keys that the spec names, in its order, held by the in-use finalizer before their first use.
-async fn credentials(
-    context: &Context,
-    object: &ProviderAccount,
-    memory: &Memory<AccountMemory>,
-) -> Result<Result<Vec<SecretText>, AccountFinding>, PassError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let mut read = Vec::new();
-    for credential in object.spec.credential_refs() {
-        let CredentialRef { field, what, name, .. } = credential;
-        let missing = || AccountFinding::SecretMissing { secret: name.to_owned(), field, what };
-        let secret = match secret(context, &namespace, name, memory).await {
-            Ok(Some(secret)) => secret,
-            Ok(None) => return Ok(Err(missing())),
-            Err(PassError::Forbidden) => {
-                return Ok(Err(AccountFinding::SecretForbidden { secret: name.to_owned(), field }));
-            }
-            Err(error) => return Err(error),
-        };
-        if object.metadata.deletion_timestamp.is_none() && secrets::released_by_replacement(context, &secret).await? {
-            return Ok(Err(missing()));
-        }
-        match usable(&secret, &credential) {
-            Ok(value) => read.push((secret, value)),
-            Err(message) => return Ok(Err(AccountFinding::KeyUnusable(message))),
-        }
-    }
-    let mut now = BTreeSet::new();
-    for (secret, _) in &read {
-        if now.insert(secret.meta.name.clone().unwrap_or_default()) {
-            let held = secrets::hold(context, secret).await;
-            if held.is_err() {
-                // Somebody else has written it since it was read, and the watch may have told so before we had read it.
-                memory.plan().secrets.clear();
-            }
-            held?;
-        }
-    }
-    let before = std::mem::replace(&mut memory.plan().held, now.clone());
-    for name in before.difference(&now) {
-        secrets::let_go(context, &namespace, name, &object.name_any()).await?;
-    }
-    memory.plan().secrets.retain(|name, _| now.contains(name));
-    Ok(Ok(read.into_iter().map(|(_, value)| value).collect()))
-}
-
-/// A Secret as it was last read, or is now.
-async fn secret(
-    context: &Context,
-    namespace: &str,
-    name: &str,
-    memory: &Memory<AccountMemory>,
-) -> Result<Option<Arc<ReadSecret>>, PassError> {
-    if let Some(LastRead::Known(Some(known))) = memory.plan().secrets.get(name) {
-        return Ok(Some(known.clone()));
-    }
-    let read = secrets::read(context, namespace, name).await?.map(Arc::new);
-    memory.plan().secrets.insert(name.to_owned(), LastRead::Known(read.clone()));
-    Ok(read)
-}
-
-fn usable(secret: &ReadSecret, credential: &CredentialRef<'_>) -> Result<SecretText, String> {
-    let CredentialRef { field, what, name, key } = credential;
-    let Some(value) = secret.values.get(*key) else {
-        return Err(format!(
-            "the Secret {name:?} has no text under the key {key:?}: add the {what} there, or correct {field}.key"
-        ));
-    };
-    match check_api_key(value) {
-        Ok(()) => Ok(value.clone()),
-        Err(remedy) => Err(format!("the {what} in the Secret {name:?} under {key:?} {remedy}")),
-    }
-}
-
 /// The realm of the keys; new keys make a new one, whose lists begin from nothing.
-fn join(
+fn join<A: AccountKind>(
     context: &Arc<Context>,
-    object: &ProviderAccount,
+    object: &A,
     block: &ProviderBlock<'_>,
     base_url: BaseUrl,
     keys: &[SecretText],
 ) -> Result<Arc<RealmHandle>, String> {
     let rate = |number: i64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-    let limit = object.spec.rate_limit;
+    let (spec, limit) = (object.account(), object.account().rate_limit);
     let member = Member {
-        interval: context.observe_interval(object),
-        sync_interval: context.sync_interval(object),
+        interval: context.observe_interval(spec),
+        sync_interval: context.sync_interval(spec),
         rate: (rate(limit.requests_per_minute), rate(limit.burst)),
     };
     let realm_key = adapters::realm_key(block, &base_url, keys);
@@ -317,7 +231,7 @@ fn join(
         let provider = adapters::adapter(context, block, base_url, keys, gate.clone())?;
         Ok::<_, String>(RealmHandle::new(Realm::new(realm_key, provider, context.timing.realm), gate))
     })?;
-    handle.join(&(object.namespace().unwrap_or_default(), object.name_any()), member);
+    handle.join(&object.known_as(), member);
     if new {
         observer::start(context, &handle);
     }
@@ -325,16 +239,20 @@ fn join(
 }
 
 /// Tells the dependants' passes how the account stands; answers whether that is news to them.
-fn record(
+fn record<A: AccountKind>(
     context: &Context,
-    name: &AccountName,
-    object: &ProviderAccount,
+    object: &A,
     finding: &AccountFinding,
     realm: Option<Arc<RealmHandle>>,
 ) -> bool {
-    let standing = match (finding.blocks(), realm.as_ref().and_then(|handle| handle.trouble())) {
-        (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(bounded(why)),
-        (Some(why), _) => Standing::NotReady(bounded(why)),
+    // What is wrong with a shared account is for its owner to read.
+    let shown = |why: String| match A::SHARED {
+        true => "its own Ready condition says why, to those who may read it".to_owned(),
+        false => bounded(why),
+    };
+    let standing = match (finding.blocks().map(shown), realm.as_ref().and_then(|handle| handle.trouble())) {
+        (Some(why), _) if finding.leaves_key_in_memory() && realm.is_some() => Standing::DeletesOnly(why),
+        (Some(why), _) => Standing::NotReady(why),
         (None, Some(Trouble::Unavailable { since, .. })) => {
             let long = crate::plan::elapsed(since, Timestamp::now()) >= context.timing.plan.outage_grace;
             Standing::Unavailable { long }
@@ -344,23 +262,12 @@ fn record(
     };
     let entry = AccountEntry {
         standing,
-        generation: object.metadata.generation,
-        allow_insecure: object.spec.allow_insecure_targets,
-        api_version: adapters::payload_version(object.spec.block()),
+        generation: object.meta().generation,
+        allow_insecure: object.account().allow_insecure_targets,
+        api_version: adapters::payload_version(object.account().block()),
         realm,
     };
-    context.accounts.set(name, entry)
-}
-
-/// While the Secret is going: when it counts as being replaced (rules.md *Keys and the Secret*). No watch tells of that.
-fn replaced_in(context: &Context, memory: &Memory<AccountMemory>) -> Option<std::time::Duration> {
-    let going = |read: &LastRead| match read {
-        LastRead::Known(Some(secret)) => secret.meta.deletion_timestamp.as_ref().map(|since| since.0),
-        _ => None,
-    };
-    let since = memory.plan().secrets.values().filter_map(going).min()?;
-    let left = context.timing.secret_replaced.saturating_sub(crate::plan::elapsed(since, Timestamp::now()));
-    (!left.is_zero()).then_some(left)
+    context.accounts.set(&object.known_as(), entry)
 }
 
 /// While an outage is young, the pass that tells the dependants that it no longer is.
@@ -371,7 +278,7 @@ fn outage_end(context: &Context, realm: Option<&RealmHandle>) -> Option<std::tim
 }
 
 /// What the key reaches, as counts and as the world by which it is recognised.
-fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
+fn count(context: &Context, handle: &RealmHandle, status: &mut ProviderAccountStatus) {
     let held = claims::held_in(context, handle);
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     if let Some(keyring) = handle.realm.provider().keyring() {
@@ -396,8 +303,7 @@ fn count(context: &Context, object: &ProviderAccount, handle: &RealmHandle, stat
         let institutions: BTreeSet<i64> =
             mirror.practices().iter().filter_map(|practice| practice.key.parse().ok()).collect();
         if mirror.practice_list().is_some() && mirror.world() == World::Trusted {
-            let before = object.status.as_ref().and_then(|status| status.scope.as_ref());
-            status.scope = scope(before, "nexhealth", &handle.realm.key().origin, &institutions);
+            status.scope = scope(status.scope.as_ref(), "nexhealth", &handle.realm.key().origin, &institutions);
         } else if mirror.world() != World::Unknown && status.scope.is_none() {
             // Nothing was ever known: a person must be able to accept what is there now all the same.
             status.scope = scope(None, "nexhealth", &handle.realm.key().origin, &BTreeSet::new());

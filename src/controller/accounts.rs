@@ -18,7 +18,7 @@ use crate::provider::realm::{Realm, RealmKey};
 /// Deletes per realm and interval that no change of an object asked for (rules.md *Pairs*, *Pace*).
 const PRUNES: usize = 10;
 
-/// Namespace and name.
+/// Namespace and name; of an account of the cluster, the namespace is empty.
 pub type AccountName = (String, String);
 
 /// One realm in use: what all accounts with the same key share.
@@ -255,8 +255,8 @@ pub struct Accounts {
 
 impl Accounts {
     /// An account by name.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<AccountEntry> {
-        lock(&self.entries).get(&(namespace.to_owned(), name.to_owned())).cloned()
+    pub fn get(&self, account: &AccountName) -> Option<AccountEntry> {
+        lock(&self.entries).get(account).cloned()
     }
 
     /// Records an account's pass; answers whether its dependants see something new.

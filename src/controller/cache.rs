@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
-use kube::{Resource, ResourceExt};
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
@@ -18,16 +18,27 @@ use super::index::{Index, Key};
 use super::memory::lock;
 use super::queue::{Action, Queue, Urgency};
 
+/// Where the objects of a kind are: in namespaces, or in the cluster.
+pub trait Place {
+    /// The API of one namespace; of a kind without namespaces, of all objects.
+    fn api<K: Resource<DynamicType = (), Scope = Self>>(client: Client, namespace: &str) -> Api<K>;
+}
+
+impl Place for NamespaceResourceScope {
+    fn api<K: Resource<DynamicType = (), Scope = Self>>(client: Client, namespace: &str) -> Api<K> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Place for ClusterResourceScope {
+    fn api<K: Resource<DynamicType = (), Scope = Self>>(client: Client, _: &str) -> Api<K> {
+        Api::all(client)
+    }
+}
+
 /// What a kind must be to have a controller.
 pub trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
+    Resource<DynamicType = (), Scope: Place> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
 {
     /// The properties that objects of this kind are looked for by.
     fn keys(&self) -> Vec<Key>;
@@ -46,7 +57,7 @@ pub struct Cache<K: Kind> {
 
 struct State<K> {
     names: HashMap<Name, u32>,
-    places: Vec<Option<Place<K>>>,
+    places: Vec<Option<Slot<K>>>,
     free: Vec<u32>,
     index: Index,
 }
@@ -54,7 +65,7 @@ struct State<K> {
 /// Namespace and name.
 type Name = (Box<str>, Box<str>);
 
-struct Place<K> {
+struct Slot<K> {
     object: Arc<K>,
     /// The last list of its watch that showed it.
     listed: u64,
@@ -118,7 +129,7 @@ impl<K: Kind> Cache<K> {
         state.index.replace(place, Vec::new(), now.keys());
         state.names.insert(name, place);
         if let Some(slot) = state.places.get_mut(place as usize) {
-            *slot = Some(Place { object: now.clone(), listed: list });
+            *slot = Some(Slot { object: now.clone(), listed: list });
         }
         Put::News { before: None, now, replaced }
     }
@@ -174,11 +185,11 @@ impl<K: Kind> Cache<K> {
     /// Takes out what was not in this list of its watch, which covers a namespace or (`None`) all.
     pub fn take_unlisted(&self, namespace: Option<&str>, list: u64) -> Vec<Arc<K>> {
         let mut state = lock(&self.state);
-        let covered = |place: &Place<K>| {
+        let covered = |place: &Slot<K>| {
             namespace.is_none_or(|namespace| place.object.meta().namespace.as_deref() == Some(namespace))
         };
         let unlisted =
-            |place: &Option<Place<K>>| place.as_ref().is_some_and(|place| covered(place) && place.listed != list);
+            |place: &Option<Slot<K>>| place.as_ref().is_some_and(|place| covered(place) && place.listed != list);
         let places = state.places.iter().enumerate().filter(|(_, place)| unlisted(place));
         let places: Vec<u32> = places.filter_map(|(number, _)| u32::try_from(number).ok()).collect();
         places.into_iter().filter_map(|place| state.take(place)).collect()
@@ -239,7 +250,7 @@ impl<K: Kind> State<K> {
         if going { Urgency::Going } else { Urgency::Usual }
     }
 
-    fn at_mut(&mut self, place: u32) -> Option<&mut Place<K>> {
+    fn at_mut(&mut self, place: u32) -> Option<&mut Slot<K>> {
         self.places.get_mut(place as usize)?.as_mut()
     }
 

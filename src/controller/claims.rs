@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::accounts::RealmHandle;
+use super::account_kind;
+use super::accounts::{AccountName, RealmHandle};
 use super::context::Context;
 use super::found_by::{self, Scope};
-use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookSubscription};
+use super::tenancy;
+use crate::api::{
+    ConditionType, DeletionPolicy, REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus, WebhookSubscription,
+};
 use crate::plan::condition::is_true;
 use crate::plan::pairs;
 use crate::plan::rotation::Pair;
@@ -18,8 +22,7 @@ use crate::provider::model::{RemoteId, canonical_url};
 
 /// The realm of an endpoint object, where its account has one.
 pub fn realm_of(context: &Context, endpoint: &WebhookEndpoint) -> Option<Arc<RealmHandle>> {
-    let namespace = endpoint.metadata.namespace.as_deref()?;
-    context.accounts.get(namespace, &endpoint.spec.account_ref.name)?.realm
+    context.accounts.get(&account_kind::of_endpoint(endpoint))?.realm
 }
 
 /// Ids that an object holds (both of a rotation) or is removing.
@@ -75,18 +78,16 @@ pub fn held_by_others<'a>(context: &'a Context, object: &'a WebhookEndpoint, ori
 }
 
 /// Endpoint objects of an account.
-pub fn endpoints_of(context: &Context, namespace: &str, account: &str) -> Vec<Arc<WebhookEndpoint>> {
-    let mut endpoints = context.endpoint_cache.find(found_by::account(namespace, account));
-    endpoints.retain(|endpoint| {
-        endpoint.metadata.namespace.as_deref() == Some(namespace) && endpoint.spec.account_ref.name == account
-    });
+pub fn endpoints_of(context: &Context, account: &AccountName) -> Vec<Arc<WebhookEndpoint>> {
+    let mut endpoints = context.endpoint_cache.find(found_by::account(account));
+    endpoints.retain(|endpoint| account_kind::of_endpoint(endpoint) == *account);
     endpoints
 }
 
 /// Endpoint objects of a realm.
 pub fn endpoints_in(context: &Context, handle: &RealmHandle) -> Vec<Arc<WebhookEndpoint>> {
     let members = handle.members();
-    members.iter().flat_map(|(namespace, name)| endpoints_of(context, namespace, name)).collect()
+    members.iter().flat_map(|account| endpoints_of(context, account)).collect()
 }
 
 /// Endpoint objects of a realm that hold a remote endpoint or are removing it.
@@ -136,12 +137,21 @@ pub fn rival(context: &Context, object: &WebhookEndpoint, handle: &RealmHandle) 
         other.metadata.uid != object.metadata.uid
             && canonical_url(&other.spec.target_url).as_deref() == Some(&url)
             && rank(other) < own
+            // One that may not act and has nothing keeps nobody from anything.
+            && (claims_something(other) || tenancy::may_act(context, other))
     });
     better.min_by_key(|other| rank(other)).map(|other| match other.namespace() == object.namespace() {
         true => other.name_any(),
         // Names of other namespaces are not for this one's eyes.
         false => "(in another namespace)".to_owned(),
     })
+}
+
+/// Whether something at the provider is, or may be, an object's.
+fn claims_something(endpoint: &WebhookEndpoint) -> bool {
+    let status = endpoint.status.as_ref();
+    let made = |status: &WebhookEndpointStatus| status.pending_create.is_some() || status.last_create.is_some();
+    ids(endpoint).next().is_some() || status.is_some_and(made)
 }
 
 /// The object that holds a remote endpoint, in a namespace.

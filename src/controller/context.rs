@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::account::AccountMemory;
+use super::account_kind::Account;
 use super::accounts::Accounts;
 use super::cache::{Cache, is_newer};
 use super::endpoint::EndpointMind;
@@ -23,8 +24,12 @@ use super::office_hours::Book;
 use super::outages::Outages;
 use super::secrets::ReadSecret;
 use super::subscription::SubscriptionMind;
+use super::tenancy::Tenancy;
 use super::timing::Timing;
-use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{
+    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, ProviderAccountSpec, WebhookEndpoint,
+    WebhookSubscription,
+};
 use crate::provider::http::HttpClient;
 use crate::provider::probe::Prober;
 use crate::provider::{CallError, Fence};
@@ -84,10 +89,16 @@ pub struct Context {
     pub predecessor_seen: Option<Timestamp>,
     pub accounts: Accounts,
     pub account_cache: Cache<ProviderAccount>,
+    pub cluster_account_cache: Cache<ClusterProviderAccount>,
+    /// Whether accounts of the cluster are on: not with `--namespace`.
+    pub serves_cluster_accounts: bool,
+    /// What accounts of the cluster lend.
+    pub tenancy: Tenancy,
     pub endpoint_cache: Cache<WebhookEndpoint>,
     pub subscription_cache: Cache<WebhookSubscription>,
     pub monitor_cache: Cache<PracticeSyncMonitor>,
     pub account_memory: Memories<AccountMemory>,
+    pub cluster_account_memory: Memories<AccountMemory>,
     pub endpoint_memory: Memories<EndpointMind>,
     pub subscription_memory: Memories<SubscriptionMind>,
     pub monitor_memory: Memories<MonitorMind>,
@@ -151,6 +162,7 @@ impl Context {
     pub async fn synced(&self) {
         tokio::join!(
             self.account_cache.synced(),
+            self.cluster_account_cache.synced(),
             self.endpoint_cache.synced(),
             self.subscription_cache.synced(),
             self.monitor_cache.synced()
@@ -187,14 +199,14 @@ impl Context {
     }
 
     /// How often an account is observed.
-    pub fn observe_interval(&self, account: &ProviderAccount) -> Duration {
-        let spec = account.spec.observe_interval.get().unwrap_or(Duration::from_secs(300));
+    pub fn observe_interval(&self, account: &ProviderAccountSpec) -> Duration {
+        let spec = account.observe_interval.get().unwrap_or(Duration::from_secs(300));
         self.timing.observe_interval.unwrap_or(spec)
     }
 
     /// How often the sync status of an account's practices is read.
-    pub fn sync_interval(&self, account: &ProviderAccount) -> Duration {
-        let spec = account.spec.sync_status_interval.get().unwrap_or(Duration::from_secs(60));
+    pub fn sync_interval(&self, account: &ProviderAccountSpec) -> Duration {
+        let spec = account.sync_status_interval.get().unwrap_or(Duration::from_secs(60));
         self.timing.sync_interval.unwrap_or(spec)
     }
 
@@ -212,10 +224,15 @@ impl Context {
         memory.is_some_and(|memory| memory.plan().secret.outdated(version))
     }
 
-    /// The same for one of the Secrets of an account.
-    pub fn account_memory_outdated(&self, account: &ProviderAccount, secret: &str, version: Option<&str>) -> bool {
-        let memory = account.metadata.uid.as_deref().and_then(|uid| self.account_memory.get(uid));
-        memory.is_some_and(|memory| memory.plan().secrets.entry(secret.to_owned()).or_default().outdated(version))
+    /// The same for one of the Secrets of an account, by namespace and name.
+    pub fn account_memory_outdated(&self, account: &Account, secret: (&str, &str), version: Option<&str>) -> bool {
+        let memories = match account {
+            Account::Own(_) => &self.account_memory,
+            Account::Cluster(_) => &self.cluster_account_memory,
+        };
+        let memory = account.meta().uid.as_deref().and_then(|uid| memories.get(uid));
+        let secret = (secret.0.to_owned(), secret.1.to_owned());
+        memory.is_some_and(|memory| memory.plan().secrets.entry(secret).or_default().outdated(version))
     }
 }
 

@@ -15,15 +15,18 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::accounts::Accounts;
-use super::cache::Cache;
+use super::cache::{Cache, Place};
 use super::context::{Config, Context, Error};
 use super::error::PassError;
 use super::events::Events;
 use super::kinds::{Controlled, Sight};
 use super::memory::{Memories, Turns};
 use super::queue::{Action, Urgency};
+use super::tenancy::{self, Tenancy};
 use super::{office_hours, secrets};
-use crate::api::{ConditionType, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{
+    ClusterProviderAccount, ConditionType, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription,
+};
 use crate::plan::condition::{find, is_true};
 use crate::plan::elapsed;
 use crate::provider::CallError;
@@ -79,6 +82,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
         // Each once, however often it was named: a list of a watch is compared with what the watch knew.
         some => some.iter().collect::<BTreeSet<_>>().into_iter().cloned().map(Some).collect(),
     };
+    // api.md, `--namespace`: what is shared by namespaces needs all of them.
+    let of_cluster = config.namespaces.is_empty();
     let tasks = tokio_util::task::TaskTracker::new();
     let context = Arc::new(Context {
         events: Events::new(config.client.clone(), std::env::var("POD_NAME").ok(), &tasks, config.shutdown.clone()),
@@ -95,10 +100,14 @@ pub async fn run(config: Config) -> Result<(), Error> {
         process_started: Timestamp::now(),
         accounts: Accounts::default(),
         account_cache: Cache::new(namespaces.len()),
+        cluster_account_cache: Cache::new(usize::from(of_cluster)),
+        serves_cluster_accounts: of_cluster,
+        tenancy: Tenancy::default(),
         endpoint_cache: Cache::new(namespaces.len()),
         subscription_cache: Cache::new(namespaces.len()),
         monitor_cache: Cache::new(namespaces.len()),
         account_memory: Memories::new(),
+        cluster_account_memory: Memories::new(),
         endpoint_memory: Memories::new(),
         subscription_memory: Memories::new(),
         monitor_memory: Memories::new(),
@@ -115,6 +124,11 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let _end = context.shutdown.clone().drop_guard();
     let mut running: Vec<BoxFuture<'static, &'static str>> = Vec::new();
     running.extend(controller::<ProviderAccount>(&context, &namespaces));
+    if of_cluster {
+        running.extend(controller::<ClusterProviderAccount>(&context, &namespaces));
+        let context = context.clone();
+        running.push(async move { tenancy::watch(context).map(|()| "Namespace").await }.boxed());
+    }
     running.extend(controller::<WebhookEndpoint>(&context, &namespaces));
     running.extend(controller::<WebhookSubscription>(&context, &namespaces));
     running.extend(controller::<PracticeSyncMonitor>(&context, &namespaces));
@@ -163,7 +177,7 @@ fn controller<K: Controlled>(
 /// Keeps one scope's objects in the cache.
 async fn watch<K: Controlled>(context: Arc<Context>, number: usize, namespace: Option<String>) {
     let api: Api<DeserializeGuard<K>> = match &namespace {
-        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        Some(namespace) => <K::Scope as Place>::api(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
     };
     let mut sight = Sight::new(context.clone(), number, namespace);

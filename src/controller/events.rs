@@ -134,7 +134,7 @@ impl Publisher {
     }
 
     async fn write(&self, object: &ObjectReference, note: &Note) -> kube::Result<()> {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), object.namespace.as_deref().unwrap_or_default());
+        let api: Api<Event> = Api::namespaced(self.client.clone(), home(object));
         let text = shortened(&note.text);
         // The text too: the API server lets nobody change the note of an Event, and refuses a repeat that would.
         let key = Key::of((&object.uid, note.warning, note.reason, note.action, &text));
@@ -160,6 +160,11 @@ impl Publisher {
     }
 }
 
+/// The namespace of an Event: that of its object, and for one of the cluster the one where Kubernetes wants it.
+fn home(object: &ObjectReference) -> &str {
+    object.namespace.as_deref().unwrap_or("default")
+}
+
 fn shortened(text: &str) -> String {
     let mut end = text.len().min(NOTE);
     while !text.is_char_boundary(end) {
@@ -172,7 +177,7 @@ fn event(object: &ObjectReference, note: &Note, text: String, instance: &str, no
     let about = object.name.as_deref().unwrap_or(CONTROLLER);
     Event {
         metadata: ObjectMeta {
-            namespace: object.namespace.clone(),
+            namespace: Some(home(object).to_owned()),
             name: Some(format!("{about}.{:x}", now.as_nanosecond())),
             ..ObjectMeta::default()
         },

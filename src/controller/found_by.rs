@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::account_kind::{self, AccountKind};
+use super::accounts::AccountName;
 use super::cache::Kind;
 use super::claims;
 use super::index::Key;
-use crate::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use crate::api::{ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
 use crate::plan::endpoint::secret_name;
 
 /// Whose rows a pair is about.
@@ -28,8 +30,18 @@ pub fn secret(namespace: &str, name: &str) -> Key {
 }
 
 /// Endpoints, or monitors, of an account.
-pub fn account(namespace: &str, name: &str) -> Key {
-    Key::of(("account", namespace, name))
+pub fn account(account: &AccountName) -> Key {
+    Key::of(("account", account))
+}
+
+/// Endpoints and monitors of a namespace that use an account of the cluster.
+pub fn tenant(namespace: &str) -> Key {
+    Key::of(("tenant", namespace))
+}
+
+/// Monitors of an account in one namespace: to each other they are neighbours, to others they are strangers.
+pub fn neighbours(namespace: &str, account: &AccountName) -> Key {
+    Key::of(("neighbours", namespace, account))
 }
 
 /// Monitors that take their office hours from a ConfigMap.
@@ -37,8 +49,8 @@ pub fn config_map(namespace: &str, name: &str) -> Key {
     Key::of(("config map", namespace, name))
 }
 
-/// Monitors of every practice of an account.
-pub fn fleet(namespace: &str, account: &str) -> Key {
+/// Monitors of every practice of an account, in one namespace.
+pub fn fleet(namespace: &str, account: &AccountName) -> Key {
     Key::of(("fleet", namespace, account))
 }
 
@@ -74,8 +86,16 @@ pub fn pair(namespace: &str, endpoint: &str, event: &str, scope: Scope<'_>) -> K
 
 impl Kind for ProviderAccount {
     fn keys(&self) -> Vec<Key> {
-        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        self.spec.credential_refs().iter().map(|credential| secret(namespace, credential.name)).collect()
+        self.secrets().into_iter().map(|(namespace, name)| secret(namespace, name)).collect()
+    }
+
+    /// There are few accounts.
+    fn shrink(&mut self) {}
+}
+
+impl Kind for ClusterProviderAccount {
+    fn keys(&self) -> Vec<Key> {
+        self.secrets().into_iter().map(|(namespace, name)| secret(namespace, name)).collect()
     }
 
     /// There are few accounts.
@@ -85,7 +105,9 @@ impl Kind for ProviderAccount {
 impl Kind for WebhookEndpoint {
     fn keys(&self) -> Vec<Key> {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        let mut keys = vec![secret(namespace, &secret_name(self)), account(namespace, &self.spec.account_ref.name)];
+        let own = account_kind::of_endpoint(self);
+        let mut keys = vec![secret(namespace, &secret_name(self)), account(&own)];
+        keys.extend(account_kind::is_shared(&own).then(|| tenant(namespace)));
         keys.extend(claims::ids(self).map(held));
         keys.extend(claims::urls(self).iter().map(|canonical| url(canonical)));
         keys
@@ -130,9 +152,11 @@ impl Kind for WebhookSubscription {
 impl Kind for PracticeSyncMonitor {
     fn keys(&self) -> Vec<Key> {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        let mut keys = vec![account(namespace, &self.spec.account_ref.name)];
+        let own = account_kind::of_monitor(self);
+        let mut keys = vec![account(&own), neighbours(namespace, &own)];
+        keys.extend(account_kind::is_shared(&own).then(|| tenant(namespace)));
         if self.spec.all_practices.is_some() {
-            keys.push(fleet(namespace, &self.spec.account_ref.name));
+            keys.push(fleet(namespace, &own));
         }
         let from = self.spec.office_hours_from.as_ref();
         keys.extend(from.map(|from| config_map(namespace, &from.config_map_ref.name)));

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
+use super::account_kind::{self, AccountKind};
 use super::cache::{Cache, Kind, Put};
 use super::context::Context;
 use super::driver::{Done, object_key};
@@ -17,7 +18,8 @@ use super::rotation_facts::rotation_facts;
 use super::write::Writer;
 use super::{account, claims, endpoint, monitor, policy, subscription, wakes};
 use crate::api::{
-    PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint, WebhookSubscription,
+    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, RECONCILE_REQUESTED_AT, Reason, WebhookEndpoint,
+    WebhookSubscription,
 };
 use crate::plan::condition::Report;
 use crate::runtime::metrics::{self, ObjectKey};
@@ -186,7 +188,7 @@ impl Controlled for ProviderAccount {
     controlled!(ProviderAccount, account::AccountMemory, account, account_cache, account_memory);
 
     fn is_suspended(_: &Context, object: &Self) -> bool {
-        policy::of_account(object).observe
+        policy::of_account(&object.spec, &object.metadata).observe
     }
 
     /// Its own pass tells the dependants.
@@ -196,6 +198,28 @@ impl Controlled for ProviderAccount {
         let name = (object.namespace().unwrap_or_default(), object.name_any());
         context.accounts.forget(&name);
         wakes::dependants(context, &name);
+    }
+}
+
+impl Controlled for ClusterProviderAccount {
+    controlled!(ClusterProviderAccount, account::AccountMemory, account, cluster_account_cache, cluster_account_memory);
+
+    fn is_suspended(_: &Context, object: &Self) -> bool {
+        policy::of_account(&object.spec.account, &object.metadata).observe
+    }
+
+    /// A grant that is given or withdrawn counts at once, whatever the account's own pass waits for.
+    fn applied(context: &Context, before: Option<&Self>, object: &Self) {
+        context.tenancy.want();
+        if before.is_some_and(|before| before.spec.grants != object.spec.grants) {
+            wakes::dependants(context, &object.known_as());
+        }
+    }
+
+    fn deleted(context: &Context, object: &Self) {
+        context.accounts.forget(&object.known_as());
+        context.tenancy.forget(&object.name_any());
+        wakes::dependants(context, &object.known_as());
     }
 }
 
@@ -228,6 +252,9 @@ impl Controlled for WebhookEndpoint {
         let Some(before) = before else { return };
         if before.spec.target_url != object.spec.target_url {
             wakes::same_url(context, before);
+            if account_kind::is_shared(&account_kind::of_endpoint(object)) {
+                wakes::subscriptions_of(context, object);
+            }
         }
         if before.metadata.finalizers != object.metadata.finalizers {
             wakes::account_of(context, object);
@@ -271,7 +298,10 @@ impl Controlled for WebhookSubscription {
         let settled = !claims::is_settled(before, held.as_ref()) && claims::is_settled(object, held.as_ref());
         let gaps = endpoint.status.iter().flat_map(|status| &status.delivery_gaps);
         let released = before.finalizers().len() > object.finalizers().len();
-        if released || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {
+        let applied = |object: &Self| object.status.as_ref().and_then(|status| status.applied.clone());
+        // The endpoint may be waiting for that, to deliver to another host.
+        let lent = account_kind::is_shared(&account_kind::of_endpoint(&endpoint)) && applied(before) != applied(object);
+        if released || lent || settled && gaps.into_iter().any(|gap| gap.to.is_none()) {
             wakes::wake(context, &*endpoint);
         }
     }
@@ -304,8 +334,8 @@ impl Controlled for PracticeSyncMonitor {
     }
 
     fn deleted(context: &Context, object: &Self) {
-        let account = monitor::account_of(object);
-        if context.outages.forget(&account, &object.uid().unwrap_or_default()) {
+        let (account, uid) = (account_kind::of_monitor(object), object.uid().unwrap_or_default());
+        if context.outages.forget(&account, &object.namespace().unwrap_or_default(), &uid) {
             wakes::outage(context, &account);
         }
         wakes::fleets(context, object);

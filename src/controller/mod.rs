@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `driver` | one loop for every kind: watch, wake, plan, execute, back off |
 //! | `account`, `endpoint`, `subscription` | observe one kind and carry out its plan |
+//! | `account_kind` | the two kinds of accounts behind one face |
 //! | `accounts` | which accounts can be used, and the realm behind each |
 //! | `cache` | objects as last seen or last written, whichever is newer |
 //! | `found_by`, `index` | from a property to the objects that have it |
@@ -12,6 +13,7 @@
 //! | `secrets` | Secrets: metadata watch, reading what is referenced, publishing keys |
 //! | `wakes` | from a change to exactly the objects concerned |
 //! | `write` | finalizers and status, each with the resourceVersion it was planned on |
+//! | `credentials` | the Secrets that an account names |
 //! | `definition` | whether our CRDs are being removed |
 //! | `request` | the annotation that asks for a fresh look |
 //! | `rotation_facts` | what an endpoint's status tells the metrics of its rotation |
@@ -24,9 +26,11 @@
 //! | `office_hours` | ConfigMaps with office hours: read once, watched |
 //! | `outages` | practices of an account that go bad together |
 //! | `policy` | what an account's spec allows its objects |
+//! | `tenancy` | what accounts of the cluster lend, and the labels of namespaces that decide it |
 //! | `observer` | looks at the remote side of a realm again and again |
 
 mod account;
+mod account_kind;
 mod accounts;
 mod adapters;
 mod cache;
@@ -34,6 +38,7 @@ mod cache;
 mod cache_tests;
 mod claims;
 mod context;
+mod credentials;
 mod definition;
 mod driver;
 mod endpoint;
@@ -57,6 +62,7 @@ mod rotation_facts;
 mod row_calls;
 mod secrets;
 mod subscription;
+mod tenancy;
 mod timing;
 mod wakes;
 mod write;

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::driver::{Done, object_key};
 use super::error::PassError;
 use super::write::Writer;
-use super::{found_by, office_hours, request, wakes};
+use super::{account_kind, found_by, office_hours, request, tenancy, wakes};
 use crate::api::PracticeSyncMonitor;
 use crate::plan::monitor::{self as plan, MonitorInput, MonitorMemory, MonitorPlan};
 use crate::plan::{AccountView, Note};
@@ -31,12 +31,15 @@ pub struct MonitorMind {
 /// One pass.
 pub async fn pass(context: &Arc<Context>, object: Arc<PracticeSyncMonitor>) -> Result<Done, PassError> {
     let memory = context.monitor_memory.of(&object.uid().unwrap_or_default());
-    let account = account_of(&object);
-    let (view, handle) = surroundings(context, &account);
+    let (account, namespace) = (account_kind::of_monitor(&object), object.namespace().unwrap_or_default());
+    let (view, handle) = standing(context, &account);
+    // The labels of the namespace, which decide it, are on their way and wake the object.
+    let Some(share) = tenancy::share(context, &account, &namespace) else { return Ok(Done::rest(None)) };
+    let granted = share.monitor(object.spec.practice.as_deref()).is_ok();
     let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.clone());
     let mut asked = request::unanswered(&*object, handled.as_deref());
     match &handle {
-        Some(handle) if asked.is_some() => handle.realm.refresh_syncs().await?,
+        Some(handle) if asked.is_some() && granted => handle.realm.refresh_syncs().await?,
         _ => asked = None,
     }
     let hours = office_hours::of(context, &object).await?;
@@ -47,14 +50,15 @@ pub async fn pass(context: &Arc<Context>, object: Arc<PracticeSyncMonitor>) -> R
     let plan = plan::plan(
         &MonitorInput {
             object: &object,
-            account: (view, account.1.clone()),
+            account: (view, object.spec.account_ref.clone()),
+            share,
             practices: handle.as_ref().and_then(|handle| practices(handle, &object)),
             syncs: handle.as_ref().and_then(|handle| handle.realm.syncs()),
             interval: handle.as_ref().map_or(context.timing.plan.outage_grace, |handle| handle.sync_interval()),
             hours: hours.hours,
             places: &of,
             named: &named,
-            outage: context.outages.since(&account),
+            outage: context.outages.since(&account, &namespace),
             now,
         },
         &mut memory.plan().plan,
@@ -74,47 +78,37 @@ pub async fn pass(context: &Arc<Context>, object: Arc<PracticeSyncMonitor>) -> R
     Ok(Done::rest(again))
 }
 
-/// Namespace and name of a monitor's account.
-pub fn account_of(object: &PracticeSyncMonitor) -> AccountName {
-    (object.namespace().unwrap_or_default(), object.spec.account_ref.name.clone())
-}
-
-/// Monitors of an account.
+/// Monitors of an account, in every namespace.
 pub fn of_account(context: &Context, account: &AccountName) -> Vec<Arc<PracticeSyncMonitor>> {
-    let mut found = context.monitor_cache.find(found_by::account(&account.0, &account.1));
-    found.retain(|object| belongs(object, account));
+    let mut found = context.monitor_cache.find(found_by::account(account));
+    found.retain(|object| account_kind::of_monitor(object) == *account);
     found
 }
 
-/// Those of them that watch every practice.
-pub fn fleets_of(context: &Context, account: &AccountName) -> Vec<Arc<PracticeSyncMonitor>> {
-    let mut found = context.monitor_cache.find(found_by::fleet(&account.0, &account.1));
-    found.retain(|object| belongs(object, account));
+/// Monitors of every practice, of the account and in the namespace of this one.
+pub fn fleets_beside(context: &Context, object: &PracticeSyncMonitor) -> Vec<Arc<PracticeSyncMonitor>> {
+    let (account, namespace) = (account_kind::of_monitor(object), object.namespace().unwrap_or_default());
+    let mut found = context.monitor_cache.find(found_by::fleet(&namespace, &account));
+    found.retain(|other| is_beside(other, &namespace, &account));
     found
 }
 
-fn belongs(object: &PracticeSyncMonitor, account: &AccountName) -> bool {
-    object.metadata.namespace.as_deref() == Some(&account.0) && object.spec.account_ref.name == account.1
+fn is_beside(other: &PracticeSyncMonitor, namespace: &str, account: &AccountName) -> bool {
+    other.metadata.namespace.as_deref() == Some(namespace) && account_kind::of_monitor(other) == *account
 }
 
-fn surroundings(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
-    match context.accounts.get(&account.0, &account.1) {
-        Some(entry) => {
-            let lacks = |handle: &Arc<RealmHandle>| {
-                let provider = handle.realm.provider();
-                let what = "sync status to watch";
-                provider.syncs().is_none().then(|| AccountView::Lacks { provider: provider.catalogue().provider, what })
-            };
-            let ready = matches!(entry.view(), AccountView::Ready { .. });
-            let lacks = entry.realm.as_ref().filter(|_| ready).and_then(lacks);
-            (lacks.unwrap_or_else(|| entry.view()), entry.realm)
-        }
-        // Its first pass has not been yet.
-        None if context.account_cache.get(&account.0, &account.1).is_some() => {
-            (AccountView::Unavailable { long: false }, None)
-        }
-        None => (AccountView::NotFound, None),
-    }
+/// How the account stands for a monitor: one whose provider tells nothing of syncs leaves nothing to judge.
+fn standing(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
+    let view = account_kind::view(context, account);
+    let realm = context.accounts.get(account).and_then(|entry| entry.realm);
+    let lacks = |handle: &Arc<RealmHandle>| {
+        let provider = handle.realm.provider();
+        let what = "sync status to watch";
+        provider.syncs().is_none().then(|| AccountView::Lacks { provider: provider.catalogue().provider, what })
+    };
+    let ready = matches!(view, AccountView::Ready { .. });
+    let lacks = realm.as_ref().filter(|_| ready).and_then(lacks);
+    (lacks.unwrap_or(view), realm)
 }
 
 /// The practices that a monitor could be about; all of them where the one it names is not there, for the message.
@@ -126,12 +120,14 @@ fn practices(handle: &RealmHandle, object: &PracticeSyncMonitor) -> Option<Vec<P
     })
 }
 
-/// Practices that other monitors of the account name: they are no part of a fleet.
+/// Practices that other monitors of the account in this namespace name: they are no part of a fleet.
 fn named(context: &Context, object: &PracticeSyncMonitor, account: &AccountName) -> HashSet<String> {
     if object.spec.all_practices.is_none() {
         return HashSet::new();
     }
-    let others = of_account(context, account);
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let mut others = context.monitor_cache.find(found_by::neighbours(namespace, account));
+    others.retain(|other| is_beside(other, namespace, account));
     let stays = |other: &&Arc<PracticeSyncMonitor>| other.metadata.deletion_timestamp.is_none();
     others.iter().filter(stays).filter_map(|other| other.spec.practice.clone()).collect()
 }
@@ -158,10 +154,10 @@ fn tell(
         }
     }
     let Some(members) = &plan.members else { return };
-    let expected = context.monitor_cache.count(found_by::account(&account.0, &account.1));
-    let percent = context.account_cache.get(&account.0, &account.1).map_or(100, |account| account.spec.outage_percent);
-    let uid = object.uid().unwrap_or_default();
-    if context.outages.tell(account, &uid, members.clone(), (expected, percent), Timestamp::now()) {
+    let (namespace, uid) = (object.namespace().unwrap_or_default(), object.uid().unwrap_or_default());
+    let expected = context.monitor_cache.count(found_by::neighbours(&namespace, account));
+    let percent = account_kind::get(context, account).map_or(100, |account| account.spec().outage_percent);
+    if context.outages.tell((account, &namespace), &uid, members.clone(), (expected, percent), Timestamp::now()) {
         wakes::outage(context, account);
     }
 }

@@ -181,7 +181,10 @@ async fn measure(context: &Context, handle: &RealmHandle) {
             () = context.shutdown.cancelled() => true,
             () = tokio::time::sleep(context.timing.measure) => false,
         };
-        let name = handle.members().into_iter().min().map(|(namespace, name)| format!("{namespace}/{name}"));
+        let name = handle.members().into_iter().min().map(|(namespace, name)| match namespace.is_empty() {
+            true => name,
+            false => format!("{namespace}/{name}"),
+        });
         if let Some(old) = shown.take().filter(|old| over || Some(old) != name.as_ref()) {
             context.metrics.set_budget_ratio(provider, &old, None);
         }

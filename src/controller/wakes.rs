@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::account_kind;
 use super::accounts::{AccountName, RealmHandle};
 use super::claims;
 use super::context::Context;
@@ -17,7 +18,7 @@ use crate::provider::model::{RemoteId, RowKey, canonical_url};
 
 /// Wakes every endpoint, subscription and monitor of an account.
 pub fn dependants(context: &Context, account: &AccountName) {
-    for endpoint in claims::endpoints_of(context, &account.0, &account.1) {
+    for endpoint in claims::endpoints_of(context, account) {
         wake(context, &*endpoint);
         subscriptions_of(context, &endpoint);
     }
@@ -33,15 +34,15 @@ fn monitors_of(context: &Context, account: &AccountName) {
 
 /// An outage of many practices has begun or ended: the account says so, and its monitors give another reason.
 pub fn outage(context: &Context, account: &AccountName) {
-    if let Some(account) = context.account_cache.get(&account.0, &account.1) {
-        wake(context, &*account);
+    if let Some(account) = account_kind::get(context, account) {
+        account.wake(context);
     }
     monitors_of(context, account);
 }
 
 /// Wakes the monitors that watch every practice of an account, because one that names a practice has come or gone.
 pub fn fleets(context: &Context, object: &PracticeSyncMonitor) {
-    for other in monitor::fleets_of(context, &monitor::account_of(object)) {
+    for other in monitor::fleets_beside(context, object) {
         wake(context, &*other);
     }
 }
@@ -64,9 +65,8 @@ pub fn subscriptions_of(context: &Context, endpoint: &WebhookEndpoint) {
 
 /// Wakes the account of an endpoint.
 pub fn account_of(context: &Context, endpoint: &WebhookEndpoint) {
-    let namespace = endpoint.metadata.namespace.as_deref().unwrap_or_default();
-    if let Some(account) = context.account_cache.get(namespace, &endpoint.spec.account_ref.name) {
-        wake(context, &*account);
+    if let Some(account) = account_kind::get(context, &account_kind::of_endpoint(endpoint)) {
+        account.wake(context);
     }
 }
 
@@ -93,15 +93,15 @@ pub fn applied_on(context: &Context, endpoint: &WebhookEndpoint) {
 
 /// Wakes the accounts of a realm.
 pub fn accounts_of(context: &Context, handle: &RealmHandle) {
-    for (namespace, name) in handle.members() {
-        if let Some(account) = context.account_cache.get(&namespace, &name) {
-            wake(context, &*account);
+    for account in handle.members() {
+        if let Some(account) = account_kind::get(context, &account) {
+            account.wake(context);
         }
     }
 }
 
 /// Plans an object again when its counters may be written: nothing but them has changed.
-fn count<K: Controlled>(context: &Context, object: &K) {
+pub fn count<K: Controlled>(context: &Context, object: &K) {
     let memory = object.meta().uid.as_deref().and_then(|uid| K::memories(context).get(uid));
     let due = memory.map_or(Ok(()), |memory| memory.counters_due(context.timing.plan.counters, Instant::now()));
     K::cache(context).wake_within(object, due.err().unwrap_or_default());
@@ -113,9 +113,9 @@ pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
     if *world || *practices || !endpoints.is_empty() || !urls.is_empty() {
         accounts_of(context, handle);
     } else {
-        for (namespace, name) in handle.members() {
-            if let Some(account) = context.account_cache.get(&namespace, &name) {
-                count(context, &*account);
+        for account in handle.members() {
+            if let Some(account) = account_kind::get(context, &account) {
+                account.count(context);
             }
         }
     }
@@ -136,6 +136,10 @@ pub fn changes(context: &Context, handle: &RealmHandle, changes: &Changes) {
         holders.chain(at_urls).map(|endpoint| (endpoint.metadata.uid.clone(), endpoint)).collect();
     for endpoint in concerned.values() {
         wake(context, &**endpoint);
+        // What may be subscribed depends on where the remote endpoint delivers to.
+        if account_kind::is_shared(&account_kind::of_endpoint(endpoint)) {
+            subscriptions_of(context, endpoint);
+        }
     }
     let mut rows: HashMap<&RemoteId, Vec<&RowKey>> = HashMap::new();
     for (id, key) in pairs {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::cache::Cache;
+use super::cache::{Cache, Place};
 use super::context::Context;
 use super::error::PassError;
 use super::kinds::{self, Controlled};
@@ -68,7 +68,8 @@ impl<K: Controlled> Writer<'_, K> {
         });
         let told = find(K::conditions(object), ConditionType::Ready)
             .is_some_and(|ready| outage.contains(&ready.reason.as_str()));
-        if K::METRIC == Kind::ProviderAccount || !tells || told {
+        let account = matches!(K::METRIC, Kind::ProviderAccount | Kind::ClusterProviderAccount);
+        if account || !tells || told {
             return Ok(());
         }
         let memory = K::memories(self.context).of(&object.uid().unwrap_or_default());
@@ -87,7 +88,7 @@ impl<K: Controlled> Writer<'_, K> {
     }
 
     fn api(&self, object: &K) -> Api<K> {
-        Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default())
+        <K::Scope as Place>::api(self.context.client.clone(), &object.namespace().unwrap_or_default())
     }
 
     async fn patch(&self, object: &K, status: bool, path: &str, value: Value) -> Result<Arc<K>, PassError> {

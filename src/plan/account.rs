@@ -80,13 +80,13 @@ impl AccountFinding {
             Self::SecretMissing { secret, field, what } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the Secret {secret:?} that {field} names is not in this namespace or is being deleted: create it with the {what}"
+                    "the Secret {secret:?} that {field} names is not there or is being deleted: create it with the {what}"
                 ),
             ),
             Self::SecretForbidden { secret, field } => Report::waiting(
                 Reason::SecretMissing,
                 format!(
-                    "the operator may not read the Secret {secret:?} that {field} names: give its ServiceAccount the rights of the chart in this namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
+                    "the operator may not read the Secret {secret:?} that {field} names: give its ServiceAccount the rights of the chart in the Secret's namespace (in a namespace that is being deleted they go first, and the key in memory serves deletes)"
                 ),
             ),
             Self::KeyUnusable(message) => Report::stalled(Reason::CredentialsRejected, message.clone()),

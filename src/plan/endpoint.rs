@@ -131,10 +131,13 @@ pub(in crate::plan) fn preflight<'a>(
     if let Some(problem) = due::problem(&input.object.spec.signing_secret.rotation) {
         return Err(Box::new(draft.rest(Report::stalled(Reason::InvalidSpec, problem), None)));
     }
-    match account_block(&input.account, &input.object.spec.account_ref.name) {
+    match account_block(&input.account, &input.object.spec.account_ref) {
         Some(AccountBlock::Report(report)) => return Err(Box::new(draft.rest(report, None))),
         Some(AccountBlock::LeaveUnchanged) => return Err(Box::new(draft.unchanged())),
         None => {}
+    }
+    if let Err(report) = input.share.allows(input.object, input.applied) {
+        return Err(Box::new(draft.rest(report, None)));
     }
     if let AccountView::Ready { allow_insecure: false } = input.account
         && target::is_insecure(&input.object.spec.target_url)

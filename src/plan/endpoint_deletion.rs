@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::condition::{Is, Report, Verdict};
 use super::create::{self, Intent};
 use super::endpoint::{Draft, EndpointInput, EndpointPlan, EndpointStep, SecretView};
+use super::outcome::NOT_SERVED;
 use super::rotation::{Pair, keys};
 use super::{AccountView, Note, elapsed};
 use crate::api::{ConditionType, DeletionPolicy, REMOTE_FINALIZER, Reason};
@@ -164,7 +165,7 @@ pub(super) fn usable<'a>(
     draft: Draft<'a>,
     way_out: &str,
 ) -> Result<Draft<'a>, Box<EndpointPlan>> {
-    let account = &input.object.spec.account_ref.name;
+    let account = &input.object.spec.account_ref;
     let usable =
         matches!(input.account, AccountView::Ready { .. } | AccountView::Lacks { .. } | AccountView::DeletesOnly(_));
     // The way out when a provider is gone, set on the account for all its endpoints.
@@ -179,16 +180,20 @@ pub(super) fn usable<'a>(
                 draft,
                 Reason::AccountNotFound,
                 &format!(
-                    "the ProviderAccount {account:?} is gone, and with it the key to delete the remote endpoint: create it again. {way_out}"
+                    "the {account} is gone, and with it the key to delete the remote endpoint: create it again. {way_out}"
                 ),
                 None,
             )));
+        }
+        AccountView::NotServed => {
+            let message = format!("{NOT_SERVED}. {way_out}");
+            return Err(Box::new(blocked(draft, Reason::AccountNotFound, &message, None)));
         }
         AccountView::NotReady(why) => {
             return Err(Box::new(blocked(
                 draft,
                 Reason::AccountNotReady,
-                &format!("the ProviderAccount {account:?} cannot be used: {why}. {way_out}"),
+                &format!("the {account} cannot be used: {why}. {way_out}"),
                 None,
             )));
         }

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod endpoint_deletion;
 pub mod frozen;
 pub mod gaps;
+pub mod grants;
 pub mod monitor;
 mod nearest;
 pub mod outcome;
@@ -120,8 +121,10 @@ impl Note {
 /// How an object's account stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountView {
-    /// No such account in the namespace.
+    /// No such account in the namespace, or in the cluster.
     NotFound,
+    /// An account of the cluster, and the operator watches single namespaces (api.md, `--namespace`).
+    NotServed,
     /// It cannot be used now; the text says why.
     NotReady(String),
     /// It cannot be used now, but the key that this process remembers still serves deletes (rules.md *Keys and the Secret*).

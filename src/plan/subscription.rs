@@ -16,11 +16,12 @@ use jiff::Timestamp;
 use super::condition::Report;
 use super::contention::Corrections;
 use super::gaps::Loss;
+use super::grants::{LentRows, Reach};
 use super::outcome::{AccountBlock, account_block};
 use super::pairs::{self, Item, Sibling};
 use super::row_calls::RowCall;
 use super::{AccountPolicy, AccountView, Note, PlanTiming, Refusal};
-use crate::api::endpoint::Reactivation;
+use crate::api::endpoint::{AccountRef, Reactivation};
 use crate::api::subscription::{Applied, EventSpec};
 use crate::api::{REMOTE_FINALIZER, Reason, WebhookSubscription, WebhookSubscriptionStatus};
 use crate::provider::model::{Catalogue, RemoteId, RemoteRow, RemoteRows, RowKey};
@@ -87,9 +88,11 @@ pub struct SubscriptionInput<'a> {
     /// Its endpoint.
     pub link: EndpointLink,
     /// The account of that endpoint, and its name.
-    pub account: (AccountView, String),
+    pub account: (AccountView, AccountRef),
     /// What the account's spec allows.
     pub policy: AccountPolicy,
+    /// What it lends for the hosts that the endpoint delivers to.
+    pub reach: &'a Reach,
     /// The provider's catalogue.
     pub catalogue: &'a Catalogue,
     /// Rows and practices of the realm; `None` while the account cannot be used.
@@ -257,7 +260,15 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         Some(AccountBlock::LeaveUnchanged) => return draft.unchanged(),
         None => {}
     }
+    if let Err(report) = input.reach.subscription(&input.object.spec) {
+        return draft.rest(report, None);
+    }
     let Some(rows) = input.rows else { return draft.unchanged() };
+    if let Some(report) = withdrawn(input, rows) {
+        return draft.rest(report, None);
+    }
+    let lent = LentRows { rows, reach: input.reach };
+    let rows: &dyn RemoteRows = if input.reach.is_narrow() { &lent } else { rows };
     let held = input.object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == REMOTE_FINALIZER);
     if !held && !draft.is_frozen() {
         return draft.step(SubscriptionStep::AddFinalizer);
@@ -265,7 +276,7 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
     let Some(items) = pairs::declared(&input.object.spec, input.catalogue, rows) else {
         return draft.step(SubscriptionStep::ListPractices);
     };
-    let new = pairs::as_applied(&input.object.spec, remote_id.as_str(), input.catalogue);
+    let new = applied(input, rows, &items, remote_id);
     if !draft.is_frozen()
         && let Some(draft) = announce(input, rows, &items, &new)
     {
@@ -283,6 +294,36 @@ pub fn plan(input: &SubscriptionInput<'_>) -> SubscriptionPlan {
         return draft.step(SubscriptionStep::ListRows(unlisted.clone()));
     }
     Work { input, rows, remote_id, leaving, items: &items, new: &new }.plan(draft)
+}
+
+/// A practice that `allPractices` meant when its events were subscribed, and that is no longer lent. What exists stays, and
+/// the object says so instead of going on without it.
+fn withdrawn(input: &SubscriptionInput<'_>, rows: &dyn RemoteRows) -> Option<Report> {
+    let all = input.object.spec.all_practices.as_ref().filter(|_| input.reach.is_narrow())?;
+    let scope = &input.object.status.as_ref()?.applied.as_ref()?.scope;
+    let mut names: BTreeSet<String> = scope.practices.iter().cloned().collect();
+    if let Some(before) = &scope.all_practices {
+        let reached = rows.practice_names().unwrap_or_default().into_iter().map(|name| name.to_string());
+        names.extend(reached.filter(|name| !before.except.contains(name)));
+    }
+    let meant = names.iter().filter(|name| !all.except.contains(name)).map(String::as_str);
+    input.reach.first_beyond(meant).and_then(|name| input.reach.withdrawn(name))
+}
+
+/// What the spec declares, in the form of `status.applied`. Where not every practice is lent, those that are meant are
+/// named, so that a later deletion takes back what was lent and nothing else.
+fn applied(input: &SubscriptionInput<'_>, rows: &dyn RemoteRows, items: &[Item], remote_id: &RemoteId) -> Applied {
+    let spec = &input.object.spec;
+    let mut new = pairs::as_applied(spec, remote_id.as_str(), input.catalogue);
+    if let Some(all) = new.scope.all_practices.take_if(|_| input.reach.is_narrow()) {
+        let declared = items.iter().filter_map(|item| item.practice.as_deref());
+        let mut names: BTreeSet<String> = declared.map(str::to_owned).collect();
+        let before = input.object.status.as_ref().and_then(|status| status.applied.as_ref());
+        let left = before.into_iter().flat_map(|before| &before.scope.practices);
+        names.extend(left.filter(|name| !all.except.contains(name) && rows.practice_key(name).is_none()).cloned());
+        new.scope.practices = names.into_iter().collect();
+    }
+    new
 }
 
 /// Before the first call of a change, `applied` becomes the union of old and new, so that whatever a crash leaves behind

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::condition::{Is, Report, Verdict};
+use super::outcome::NOT_SERVED;
 use super::pairs;
 use super::row_calls::{BATCH, RowCall};
 use super::subscription::{Draft, EndpointLink, SubscriptionInput, SubscriptionPlan, SubscriptionStep};
@@ -141,16 +142,14 @@ fn no_account(input: &SubscriptionInput<'_>, draft: Draft<'_>) -> SubscriptionPl
             draft,
             Reason::AccountNotFound,
             &format!(
-                "the ProviderAccount {account:?} is gone, and with it the key to delete the remote subscriptions: create it again. {WAY_OUT}"
+                "the {account} is gone, and with it the key to delete the remote subscriptions: create it again. {WAY_OUT}"
             ),
             None,
         ),
-        AccountView::NotReady(why) => blocked(
-            draft,
-            Reason::AccountNotReady,
-            &format!("the ProviderAccount {account:?} cannot be used: {why}. {WAY_OUT}"),
-            None,
-        ),
+        AccountView::NotServed => blocked(draft, Reason::AccountNotFound, &format!("{NOT_SERVED}. {WAY_OUT}"), None),
+        AccountView::NotReady(why) => {
+            blocked(draft, Reason::AccountNotReady, &format!("the {account} cannot be used: {why}. {WAY_OUT}"), None)
+        }
         AccountView::Unavailable { .. }
         | AccountView::Ready { .. }
         | AccountView::Lacks { .. }

@@ -317,6 +317,10 @@ pub trait RemoteRows {
     fn practice_name(&self, key: &str) -> Option<Arc<str>>;
     /// Names of every practice the key reaches; `None` before the first good list.
     fn practice_names(&self) -> Option<Vec<Arc<str>>>;
+    /// One of them, for calls that want a practice and mean none.
+    fn any_practice(&self) -> Option<Arc<str>> {
+        self.practice_names()?.into_iter().next()
+    }
 }
 
 /// How long, and in how many good lists, an id has been absent (rules.md *Absence*).

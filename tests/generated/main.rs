@@ -13,6 +13,7 @@ mod ksm;
 mod links;
 mod page;
 mod promtool;
+mod providers;
 mod rules;
 mod selectors;
 

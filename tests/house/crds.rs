@@ -9,6 +9,7 @@ use crate::scan::root;
 /// Bounds that an unbounded string or list would break: the API server's estimate of CEL costs, and etcd's 1.5 MB.
 const KINDS: &[(&str, &str, &str)] = &[
     ("ProviderAccount", "provideraccounts", "pacct"),
+    ("ClusterProviderAccount", "clusterprovideraccounts", "cpacct"),
     ("WebhookEndpoint", "webhookendpoints", "whe"),
     ("WebhookSubscription", "webhooksubscriptions", "whs"),
     ("PracticeSyncMonitor", "practicesyncmonitors", "psm"),
@@ -90,7 +91,7 @@ fn names_are_the_contract() {
         let spec = &crd["spec"];
         assert_eq!(crd["metadata"]["name"], format!("{plural}.external-webhooks.io"));
         assert_eq!(spec["group"], "external-webhooks.io");
-        assert_eq!(spec["scope"], "Namespaced");
+        assert_eq!(spec["scope"], if *kind == "ClusterProviderAccount" { "Cluster" } else { "Namespaced" });
         assert_eq!(spec["names"]["plural"], *plural);
         assert_eq!(spec["names"]["shortNames"], json!([short]));
         assert_eq!(spec["names"]["categories"], json!(["hooks"]));
@@ -131,6 +132,10 @@ fn bounds_are_the_contract() {
         ("ProviderAccount", "spec.rateLimit.burst", "minimum", 1),
         ("ProviderAccount", "spec.rateLimit.burst", "maximum", 10_000),
         ("ProviderAccount", "status.unclaimed", "maxItems", 20),
+        ("ClusterProviderAccount", "spec.grants", "maxItems", 32),
+        ("ClusterProviderAccount", "spec.grants[].practices", "maxItems", 500),
+        ("ClusterProviderAccount", "spec.grants[].practices[]", "maxLength", 63),
+        ("ClusterProviderAccount", "spec.nexHealth.apiKeySecretRef.namespace", "maxLength", 63),
         ("ProviderAccount", "status.scope.sample", "maxItems", 32),
         ("WebhookEndpoint", "spec.targetUrl", "maxLength", 2048),
         ("WebhookEndpoint", "spec.accountRef.name", "maxLength", 253),
@@ -175,6 +180,8 @@ fn lists_have_the_types_of_the_contract() {
         ("WebhookSubscription", "spec.allPractices.except"),
         ("WebhookSubscription", "status.applied.events"),
         ("WebhookSubscription", "status.applied.scope.practices"),
+        ("ClusterProviderAccount", "spec.grants[].practices"),
+        ("ClusterProviderAccount", "spec.grants[].targetHosts"),
         ("WebhookEndpoint", "status.removing"),
         ("PracticeSyncMonitor", "spec.locationIds"),
         ("PracticeSyncMonitor", "spec.allPractices.except"),
@@ -192,6 +199,26 @@ fn what_can_be_announced_can_be_stored() {
     assert!(events["maxItems"].as_u64().unwrap() >= 2 * 64);
     assert!(events["items"]["maxLength"].as_u64().unwrap() >= 3 * 128 + 1 + 128);
     assert!(field("WebhookSubscription", "status.applied.scope.practices")["maxItems"].as_u64().unwrap() >= 2 * 500);
+}
+
+#[test]
+fn an_account_of_the_cluster_has_all_that_another_has_and_says_where_its_secrets_are() {
+    let (own, cluster) = (field("ProviderAccount", "spec"), field("ClusterProviderAccount", "spec"));
+    for (name, schema) in own["properties"].as_object().unwrap().iter().filter(|(name, _)| !name.ends_with("Health")) {
+        assert_eq!(&cluster["properties"][name], schema, "{name}");
+    }
+    assert_eq!(cluster["x-kubernetes-validations"], own["x-kubernetes-validations"]);
+    assert_eq!(field("ClusterProviderAccount", "status"), field("ProviderAccount", "status"));
+    for path in [
+        "spec.nexHealth.apiKeySecretRef",
+        "spec.heroHealth.apiKeySecretRef",
+        "spec.insightHealth.apiKeySecretRef",
+        "spec.insightHealth.signingKeySecretRef",
+    ] {
+        assert_eq!(field("ClusterProviderAccount", path)["required"], json!(["name", "namespace"]), "{path}");
+        let own = field("ProviderAccount", path);
+        assert_eq!((&own["required"], &own["properties"]["namespace"]), (&json!(["name"]), &Value::Null), "{path}");
+    }
 }
 
 #[test]
@@ -233,6 +260,8 @@ fn defaults_are_the_contract() {
         ("ProviderAccount", "spec.rateLimit.requestsPerMinute", json!(1200)),
         ("ProviderAccount", "spec.rateLimit.burst", json!(50)),
         ("ProviderAccount", "spec.allowInsecureTargets", json!(false)),
+        ("ClusterProviderAccount", "spec.grants[].allowAdoption", json!(false)),
+        ("ClusterProviderAccount", "spec.grants[].allowUndeclaredDelete", json!(false)),
         ("WebhookEndpoint", "spec.accountRef", json!({"kind": "ProviderAccount", "name": "default"})),
         ("WebhookEndpoint", "spec.accountRef.name", json!("default")),
         ("WebhookEndpoint", "spec.active", json!(true)),

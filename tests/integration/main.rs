@@ -35,5 +35,6 @@ mod rotation;
 mod secrets;
 mod self_test;
 mod support;
+mod tenants;
 mod tutorials;
 mod worlds;

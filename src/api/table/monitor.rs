@@ -120,6 +120,7 @@ const fn nothing(kind: ConditionType) -> Row {
         Reason::Suspended,
         Reason::AccountNotFound,
         Reason::AccountNotReady,
+        Reason::NotGranted,
         Reason::ProviderUnavailable,
         Reason::NotSupportedByProvider,
         Reason::ObservationStale,

@@ -46,6 +46,14 @@ pub(super) const ROWS: &[Row] = &[
     )
     .quiet(),
     ready(
+        OF_ACCOUNTS,
+        False,
+        &[Reason::NotGranted],
+        Stalled,
+        "the `ClusterProviderAccount` does not lend what the spec asks for; what exists stays",
+        "ask its owner for the field of the [grant](tenants.md) that the message names, or ask for less",
+    ),
+    ready(
         &["WebhookSubscription", "PracticeSyncMonitor"],
         False,
         &[Reason::NotSupportedByProvider],

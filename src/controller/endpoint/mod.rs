@@ -1,5 +1,6 @@
 //! `WebhookEndpoint`: observe, plan, execute, report.
 
+mod leave;
 mod observe;
 mod own_key;
 mod rotation;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::account_kind;
 use super::accounts::RealmHandle;
 use super::claims;
 use super::context::{Context, LastRead};
@@ -22,7 +24,6 @@ use super::homes;
 use super::memory::Memory;
 use super::policy;
 use super::request;
-use super::secrets;
 use super::write::Writer;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint, WebhookEndpointStatus};
 use crate::plan::endpoint::{self as plan, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep};
@@ -88,16 +89,18 @@ impl Pass<'_> {
     /// Observe, plan, execute once; `Some` when there is nothing left to do now.
     async fn step(&mut self) -> Result<Option<Done>, PassError> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
+        let name = account_kind::of_endpoint(&self.object);
+        let account = self.context.accounts.get(&name);
         let realm = account.as_ref().and_then(|account| account.realm.clone());
         self.adjust(realm.as_deref(), account.as_ref().and_then(|account| account.generation));
-        if let Some(handle) = &realm {
+        let (share, applied) = self.share(&name, &namespace);
+        if let Some(handle) = realm.as_ref().filter(|_| share.allows(&self.object, &applied).is_ok()) {
             self.answer(handle).await?;
         }
         let (remote, listed_keys) = realm.as_ref().map(|handle| self.remote(handle)).unwrap_or_default();
         let secret = self.secret(&listed_keys).await?;
         let now = Timestamp::now();
-        let policy = policy::of(self.context, &namespace, &self.object.spec.account_ref.name);
+        let policy = policy::of(self.context, &name);
         let losses = self.context.losses.of(&self.object.uid().unwrap_or_default());
         let interval = realm.as_ref().map_or(DEFAULT_INTERVAL, |handle| handle.interval());
         let gaps = self.object.status.iter().flat_map(|status| &status.delivery_gaps);
@@ -112,11 +115,13 @@ impl Pass<'_> {
             let mind = self.memory.plan();
             let input = EndpointInput {
                 object: &self.object,
-                account: self.view(account.as_ref()),
+                account: self.view(&name, &namespace),
                 remote,
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),
                 policy,
+                share,
+                applied: &applied,
                 leaving_subscriptions: claims::leaving(self.context, &self.object, policy.releasing),
                 unsettled_subscriptions: if wants_unsettled {
                     claims::unsettled(self.context, &self.object)
@@ -379,25 +384,5 @@ impl Pass<'_> {
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-
-    async fn namespace_is_going(&self) -> bool {
-        let namespace = self.object.namespace().unwrap_or_default();
-        secrets::namespace_is_going(self.context, &namespace).await.unwrap_or(false)
-    }
-
-    async fn release(&self) -> Result<(), PassError> {
-        let before = match &self.memory.plan().secret {
-            LastRead::Known(Some(secret)) => secret.clone(),
-            _ => return Err(PassError::Conflict),
-        };
-        let written = secrets::release(self.context, &self.object, &before).await;
-        self.memory.plan().secret = LastRead::Unknown;
-        match written {
-            Ok(_) | Err(PassError::Gone) => Ok(()),
-            // The Secret goes with its namespace, whose end has taken our rights already.
-            Err(PassError::Forbidden) if self.namespace_is_going().await => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }

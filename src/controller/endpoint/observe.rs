@@ -1,5 +1,6 @@
 //! What an endpoint's plan looks at: account, mirror, Secret.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -7,15 +8,19 @@ use kube::ResourceExt;
 use super::Pass;
 use super::rotation::{leaving, moved};
 use crate::api::endpoint::SubscriptionCounts;
-use crate::controller::accounts::{AccountEntry, RealmHandle};
+use crate::api::subscription::AppliedScope;
+use crate::controller::account_kind;
+use crate::controller::accounts::{AccountName, RealmHandle};
 use crate::controller::claims;
 use crate::controller::context::LastRead;
 use crate::controller::error::PassError;
 use crate::controller::secrets;
+use crate::controller::tenancy;
 use crate::plan::AccountView;
 use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::endpoint::{OtherRemote, RemoteSide, SecretView, secret_name};
+use crate::plan::grants::{Share, target_host};
 use crate::plan::pairs::Sibling;
 use crate::plan::rotation::Pair;
 use crate::provider::mirror::{CreateState, Mirror};
@@ -23,16 +28,29 @@ use crate::provider::model::{Absence, RemoteEndpoint, RemoteId, RowKey, canonica
 use crate::signing::SecretText;
 
 impl Pass<'_> {
-    pub(super) fn view(&self, account: Option<&AccountEntry>) -> AccountView {
-        let namespace = self.object.namespace().unwrap_or_default();
-        match account {
-            Some(account) => account.view(),
-            // Its first pass in this process is still to come.
-            None if self.context.account_cache.get(&namespace, &self.object.spec.account_ref.name).is_some() => {
+    /// How the account stands. While nobody knows what it lends, the object is left as it is; but it may go.
+    pub(super) fn view(&self, account: &AccountName, namespace: &str) -> AccountView {
+        let stays = self.object.metadata.deletion_timestamp.is_none();
+        match account_kind::view(self.context, account) {
+            AccountView::Ready { .. } if stays && tenancy::share(self.context, account, namespace).is_none() => {
                 AccountView::Unavailable { long: false }
             }
-            None => AccountView::NotFound,
+            view => view,
         }
+    }
+
+    /// What the account lends, and what subscriptions have made on the remote endpoint, where it delivers to another host
+    /// than the spec's.
+    pub(super) fn share(&self, account: &AccountName, namespace: &str) -> (Share, Vec<AppliedScope>) {
+        let share = tenancy::share(self.context, account, namespace).unwrap_or_else(Share::nothing);
+        let urls = if share.is_lent() { tenancy::target_urls(self.context, &self.object) } else { Vec::new() };
+        let hosts: HashSet<_> = urls.iter().map(|url| target_host(url)).collect();
+        if hosts.len() < 2 {
+            return (share, Vec::new());
+        }
+        let subscriptions = claims::subscriptions(self.context, namespace, &self.object.name_any());
+        let applied = subscriptions.iter().filter_map(|one| one.status.as_ref()?.applied.as_ref());
+        (share, applied.map(|applied| applied.scope.clone()).collect())
     }
 
     /// Forgets what a new generation or another realm makes void.

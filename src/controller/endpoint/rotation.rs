@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::Pass;
 use crate::api::rotation::RotationPhase;
+use crate::controller::account_kind;
 use crate::controller::context::LastRead;
 use crate::controller::error::PassError;
 use crate::controller::row_calls;
@@ -83,8 +83,7 @@ impl Pass<'_> {
 
     /// Independent calls: each fails alone. What stops them all, such as an outage, is answered once.
     pub(super) async fn move_rows(&self, realm: &Arc<Realm>, calls: &[RowCall]) -> Result<(), PassError> {
-        let namespace = self.object.namespace().unwrap_or_default();
-        let account = self.context.accounts.get(&namespace, &self.object.spec.account_ref.name);
+        let account = self.context.accounts.get(&account_kind::of_endpoint(&self.object));
         let version = account.map(|account| account.api_version).unwrap_or_default();
         let send = |call| {
             let (realm, version) = (realm.clone(), version.clone());

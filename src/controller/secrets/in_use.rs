@@ -1,15 +1,18 @@
 //! The in-use finalizer on account Secrets: the key must live until what it made is deleted.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::Api;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::ReadSecret;
 use crate::api::IN_USE_FINALIZER;
+use crate::controller::account_kind::{self, Account};
+use crate::controller::accounts::AccountName;
 use crate::controller::context::Context;
 use crate::controller::error::PassError;
-use crate::controller::found_by;
 use crate::runtime::metrics::{Kind, Verb};
 
 /// Puts the finalizer on, before the first use of a key. A Secret that is going cannot take one any more.
@@ -24,13 +27,11 @@ pub async fn hold(context: &Context, secret: &ReadSecret) -> Result<(), PassErro
     patch(context, secret, &finalizers).await
 }
 
-/// Takes the finalizer off, unless another account of the namespace uses the Secret.
-pub async fn let_go(context: &Context, namespace: &str, name: &str, by: &str) -> Result<(), PassError> {
-    let used = context.account_cache.find(found_by::secret(namespace, name)).iter().any(|account| {
-        account.metadata.namespace.as_deref() == Some(namespace)
-            && account.metadata.name.as_deref() != Some(by)
-            && account.finalizers().iter().any(|finalizer| finalizer == IN_USE_FINALIZER)
-            && account.spec.uses_secret(name)
+/// Takes the finalizer off, unless another account uses the Secret.
+pub async fn let_go(context: &Context, namespace: &str, name: &str, by: Option<&AccountName>) -> Result<(), PassError> {
+    let used = account_kind::using_secret(context, namespace, name).iter().any(|account| {
+        let mut finalizers = account.meta().finalizers.iter().flatten();
+        by != Some(&account.known_as()) && finalizers.any(|finalizer| finalizer == IN_USE_FINALIZER)
     });
     if used {
         return Ok(());
@@ -77,10 +78,9 @@ pub async fn namespace_is_going(context: &Context, namespace: &str) -> Result<bo
 /// Takes the finalizer off every Secret that an account of a namespace uses: its end takes our rights to Secrets first,
 /// and then the finalizer could never leave. The keys stay in memory (api.md, `--namespace`).
 pub async fn let_all_go(context: &Context, namespace: &str) -> Result<(), PassError> {
-    let mut accounts = context.account_cache.all();
-    accounts.retain(|account| account.metadata.namespace.as_deref() == Some(namespace));
-    let credentials = accounts.iter().flat_map(|account| account.spec.credential_refs());
-    let names: std::collections::BTreeSet<&str> = credentials.map(|credential| credential.name).collect();
+    let accounts = account_kind::all(context);
+    let secrets = accounts.iter().flat_map(Account::secrets);
+    let names: BTreeSet<&str> = secrets.filter(|(within, _)| *within == namespace).map(|(_, name)| name).collect();
     for name in names {
         if let Some(secret) = super::read(context, namespace, name).await? {
             take_off(context, &secret).await?;

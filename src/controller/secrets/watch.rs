@@ -13,6 +13,7 @@ use kube::{Api, ResourceExt};
 use tracing::warn;
 
 use crate::api::IN_USE_FINALIZER;
+use crate::controller::account_kind;
 use crate::controller::context::Context;
 use crate::controller::found_by;
 use crate::controller::wakes;
@@ -44,7 +45,8 @@ pub async fn watch(context: Arc<Context>, namespace: Option<String>) {
                 let name = (secret.namespace().unwrap_or_default(), secret.name_any());
                 // Of the thousands that a cluster may have, those that something here refers to.
                 let key = found_by::secret(&name.0, &name.1);
-                if !context.endpoint_cache.find(key).is_empty() || !context.account_cache.find(key).is_empty() {
+                let of_account = || !account_kind::using_secret(&context, &name.0, &name.1).is_empty();
+                if !context.endpoint_cache.find(key).is_empty() || of_account() {
                     relisted.insert(name);
                 }
                 changed(&context, &secret, false).await;
@@ -71,13 +73,10 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
         }
     }
     let mut referred = false;
-    for account in context.account_cache.find(found_by::secret(&namespace, &name)) {
-        let within = within(account.metadata.namespace.as_ref());
-        if within && account.spec.uses_secret(&name) {
-            referred = true;
-            if context.account_memory_outdated(&account, &name, version.as_deref()) {
-                wakes::wake(context, &*account);
-            }
+    for account in account_kind::using_secret(context, &namespace, &name) {
+        referred = true;
+        if context.account_memory_outdated(&account, (&namespace, &name), version.as_deref()) {
+            account.wake(context);
         }
     }
     // No account refers to it any more, perhaps since a time when this process did not run.
@@ -85,7 +84,7 @@ async fn changed(context: &Context, secret: &PartialObjectMeta<Secret>, gone: bo
     if held
         && !referred
         && !gone
-        && let Err(error) = super::let_go(context, &namespace, &name, "").await
+        && let Err(error) = super::let_go(context, &namespace, &name, None).await
     {
         warn!(%error, namespace, name, "cannot release a Secret that no account uses");
     }
@@ -103,14 +102,12 @@ fn vanished(context: &Context, namespace: Option<&str>, listed: &HashSet<(String
             wakes::wake(context, &*endpoint);
         }
     }
-    for account in context.account_cache.all() {
-        let own = account.metadata.namespace.as_ref();
-        for credential in account.spec.credential_refs() {
-            if covered(own)
-                && !is_listed(own, credential.name.to_owned())
-                && context.account_memory_outdated(&account, credential.name, None)
-            {
-                wakes::wake(context, &*account);
+    for account in account_kind::all(context) {
+        for (within, name) in account.secrets() {
+            let within = within.to_owned();
+            let lost = covered(Some(&within)) && !is_listed(Some(&within), name.to_owned());
+            if lost && context.account_memory_outdated(&account, (&within, name), None) {
+                account.wake(context);
             }
         }
     }

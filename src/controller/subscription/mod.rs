@@ -79,7 +79,7 @@ impl Pass<'_> {
         if let (Some(handle), Some(_)) = (&around.realm, around.own_rows) {
             homes::tell(&handle.realm, std::slice::from_ref(&self.object)).await?;
         }
-        let siblings = self.siblings(&self.object.spec.endpoint_ref.name);
+        let siblings = self.siblings(&self.object.spec.endpoint_ref.name, &around.reach);
         let none = Catalogue::default();
         let catalogue = around.realm.as_ref().map_or(&none, |handle| handle.realm.provider().catalogue());
         let old = self.old_endpoints(&namespace, &around);
@@ -101,6 +101,7 @@ impl Pass<'_> {
                     old,
                     siblings: siblings.iter().map(|(object, older)| Sibling { object, older: *older }).collect(),
                     policy: around.policy,
+                    reach: &around.reach,
                     claimed: &claimed,
                     own_rows: around.own_rows,
                     paced,
@@ -181,6 +182,8 @@ impl Pass<'_> {
         let status = self.object.status.as_ref();
         let handled = status.and_then(|status| status.last_handled_reconcile_at.as_deref());
         let asked = request::unanswered(&*self.object, handled).filter(|asked| self.answered.as_ref() != Some(asked));
+        // Outside the grants nothing is called.
+        let asked = asked.filter(|_| around.reach.subscription(&self.object.spec).is_ok());
         if let (Some(asked), Some(handle), EndpointLink::Usable { remote_id, leaving, .. }) =
             (asked, &around.realm, &around.link)
         {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::Pass;
+use crate::api::endpoint::AccountRef;
 use crate::api::{ConditionType, DeletionPolicy, Reason, WebhookEndpoint, WebhookSubscription};
-use crate::controller::accounts::RealmHandle;
-use crate::controller::{claims, policy};
+use crate::controller::accounts::{AccountEntry, RealmHandle};
+use crate::controller::{account_kind, claims, policy, tenancy};
 use crate::plan::condition::find;
+use crate::plan::grants::{Reach, Share};
 use crate::plan::pairs::{self, Sibling};
 use crate::plan::rotation::Pair;
 use crate::plan::subscription::{EndpointLink, OldEndpoints, OldRow, OwnRows};
@@ -19,11 +21,13 @@ use crate::provider::model::{RemoteId, RemoteRows};
 /// What stands around the object: its endpoint object, account and realm.
 pub(super) struct Surroundings {
     pub(super) link: EndpointLink,
-    pub(super) account: (AccountView, String),
+    pub(super) account: (AccountView, AccountRef),
     pub(super) api_version: Arc<str>,
     pub(super) generation: Option<i64>,
     pub(super) realm: Option<Arc<RealmHandle>>,
     pub(super) policy: AccountPolicy,
+    /// What the account lends for the hosts that the endpoint delivers to.
+    pub(super) reach: Reach,
     /// UID of the endpoint object.
     pub(super) endpoint: Option<String>,
     pub(super) own_rows: Option<OwnRows>,
@@ -33,51 +37,65 @@ impl Pass<'_> {
     pub(super) fn surroundings(&self, namespace: &str) -> Surroundings {
         let nowhere = |link| Surroundings {
             link,
-            account: (AccountView::NotFound, String::new()),
+            account: (AccountView::NotFound, AccountRef::default()),
             api_version: Arc::from(""),
             generation: None,
             realm: None,
             policy: AccountPolicy::default(),
+            reach: Share::nothing().reach([]),
             endpoint: None,
             own_rows: None,
         };
         let Some(endpoint) = self.context.endpoint_cache.get(namespace, &self.object.spec.endpoint_ref.name) else {
             return nowhere(EndpointLink::NotFound);
         };
-        let name = endpoint.spec.account_ref.name.clone();
-        let link = link(&endpoint);
-        let (policy, uid) = (policy::of(self.context, namespace, &name), endpoint.uid());
-        match self.context.accounts.get(namespace, &name) {
-            Some(entry) => {
-                let (view, generation) = (entry.view(), entry.generation);
-                let (api_version, realm) = (entry.api_version, entry.realm);
+        let (reference, name) = (endpoint.spec.account_ref.clone(), account_kind::of_endpoint(&endpoint));
+        let (link, policy) = (link(&endpoint), policy::of(self.context, &name));
+        let share = tenancy::share(self.context, &name, namespace);
+        let view = match account_kind::view(self.context, &name) {
+            // While nobody knows what it lends, the object is left as it is; but it may go.
+            AccountView::Ready { .. } if share.is_none() && self.object.metadata.deletion_timestamp.is_none() => {
+                AccountView::Unavailable { long: false }
+            }
+            view => view,
+        };
+        let urls = tenancy::target_urls(self.context, &endpoint);
+        let reach = share.unwrap_or_else(Share::nothing).reach(urls.iter().map(String::as_str));
+        let around =
+            Surroundings { account: (view, reference), policy, reach, endpoint: endpoint.uid(), ..nowhere(link) };
+        match self.context.accounts.get(&name) {
+            Some(AccountEntry { api_version, generation, realm, .. }) => {
                 let going = self.object.metadata.deletion_timestamp.is_some();
+                let (view, reference) = around.account;
                 let view = match realm.as_ref().filter(|_| !going) {
-                    Some(handle) => at_provider(view, handle, &link),
+                    Some(handle) => at_provider(view, handle, &around.link),
                     None => view,
                 };
                 let own_rows = realm.as_ref().is_some_and(|handle| handle.realm.provider().keyring().is_some());
                 let own_rows = own_rows.then_some(OwnRows { off: !endpoint.spec.active });
-                let account = (view, name);
-                Surroundings { link, account, api_version, generation, realm, policy, endpoint: uid, own_rows }
+                Surroundings { account: (view, reference), api_version, generation, realm, own_rows, ..around }
             }
-            None if self.context.account_cache.get(namespace, &name).is_some() => {
-                let account = (AccountView::Unavailable { long: false }, name);
-                Surroundings { account, policy, endpoint: uid, ..nowhere(link) }
-            }
-            None => Surroundings { account: (AccountView::NotFound, name), ..nowhere(link) },
+            None => around,
         }
     }
 
+    /// What the account of another endpoint object lends there.
+    fn reach_of(&self, endpoint: &WebhookEndpoint) -> Reach {
+        let namespace = endpoint.namespace().unwrap_or_default();
+        let share = tenancy::share(self.context, &account_kind::of_endpoint(endpoint), &namespace);
+        let urls = tenancy::target_urls(self.context, endpoint);
+        share.unwrap_or_else(Share::nothing).reach(urls.iter().map(String::as_str))
+    }
+
     /// Other objects on an endpoint object that may share a pair with this one, and whether each is older.
-    pub(super) fn siblings(&self, endpoint: &str) -> Vec<(Arc<WebhookSubscription>, bool)> {
+    pub(super) fn siblings(&self, endpoint: &str, reach: &Reach) -> Vec<(Arc<WebhookSubscription>, bool)> {
         let age = |object: &WebhookSubscription| (object.creation_timestamp().map(|time| time.0), object.uid());
         let own = age(&self.object);
         let others = claims::siblings(self.context, &self.object, endpoint).into_iter();
         others
             .map(|other| {
                 let older = age(&other) < own;
-                (other, older)
+                (reach.narrowed(&other), older)
             })
             .collect()
     }
@@ -108,7 +126,7 @@ impl Pass<'_> {
             // The realm's own: the object's present endpoint may have none.
             let catalogue = handle.realm.provider().catalogue();
             let same_realm = around.realm.as_ref().is_some_and(|own| Arc::ptr_eq(own, &handle));
-            let there = self.siblings(&holder.name_any());
+            let there = self.siblings(&holder.name_any(), &self.reach_of(&holder));
             for id in places_of(&holder, id) {
                 if Some(id.as_str()) == here || Some(id.as_str()) == leaving || !looked_at.insert(id.clone()) {
                     continue;

@@ -37,9 +37,11 @@ pub(super) fn choose(input: &EndpointInput<'_>, foreign: &[RemoteId], recreating
         return Choice::Adopt(id, right);
     }
     if let Some(other) = input.remote.same_url.iter().find(|candidate| candidate.held_elsewhere) {
-        return Choice::Leave(claimed_elsewhere(&other.endpoint.id));
+        return Choice::Leave(claimed_elsewhere(input, &other.endpoint.id));
     }
-    if let Some(wanted) = spec.adopt_remote_id.as_deref() {
+    // One that was adopted under a grant that has been withdrawn, and is made again now, adopts nothing.
+    let granted = input.share.adoption(&spec.target_url);
+    if let Some(wanted) = spec.adopt_remote_id.as_deref().filter(|_| granted) {
         match adoptable(input, wanted) {
             Ok(id) => return Choice::Adopt(id, BY_ID),
             Err(message) if !recreating => return Choice::Leave(Report::stalled(Reason::CannotAdopt, message)),
@@ -49,6 +51,7 @@ pub(super) fn choose(input: &EndpointInput<'_>, foreign: &[RemoteId], recreating
     }
     match (spec.adoption, foreign) {
         (_, []) => Choice::Make,
+        (_, _) if !granted => Choice::Leave(remote_exists_unlent()),
         (Adoption::IfUnclaimed, [id]) => Choice::Adopt(id.clone(), BY_POLICY),
         (Adoption::IfUnclaimed, several) => Choice::Leave(ambiguous(several)),
         (Adoption::Never, [id, ..]) => Choice::Leave(remote_exists(id)),
@@ -81,6 +84,16 @@ pub(super) fn both_possessed<'a>(
 }
 
 fn adoptable(input: &EndpointInput<'_>, wanted: &str) -> Result<RemoteId, String> {
+    judge_named(input, wanted).map_err(|message| match input.share.is_lent() {
+        false => message,
+        // Whoever shares the account must not learn from it which ids there are, and where they deliver to.
+        true => format!(
+            "spec.adoptRemoteId names remote endpoint {wanted}, which is not an unclaimed endpoint that delivers to spec.targetUrl: correct the id or spec.targetUrl, or remove the field to have an endpoint made"
+        ),
+    })
+}
+
+fn judge_named(input: &EndpointInput<'_>, wanted: &str) -> Result<RemoteId, String> {
     let Some(Candidate { endpoint, taken, .. }) = &input.remote.named else {
         return Err(format!(
             "spec.adoptRemoteId names remote endpoint {wanted}, which the provider does not list for this account: correct the id, or remove the field to have an endpoint made"
@@ -144,6 +157,12 @@ pub(super) fn remote_exists(id: &RemoteId) -> Report {
     Report::stalled(Reason::RemoteExists, message)
 }
 
+/// The same, said to a namespace that must not take it over.
+fn remote_exists_unlent() -> Report {
+    let message = "the provider already has an endpoint with this target URL, and this object did not make it; a second one would deliver each event twice. Give spec.targetUrl a distinguishing path or query, or have allowAdoption: true set in a grant with that host in spec.grants of the ClusterProviderAccount and set spec.adoption: IfUnclaimed here";
+    Report::stalled(Reason::RemoteExists, message)
+}
+
 fn ambiguous(several: &[RemoteId]) -> Report {
     let names = several.iter().take(10).map(RemoteId::as_str).collect::<Vec<_>>().join(", ");
     let message = format!(
@@ -152,7 +171,11 @@ fn ambiguous(several: &[RemoteId]) -> Report {
     Report::stalled(Reason::AmbiguousRemote, message)
 }
 
-fn claimed_elsewhere(id: &RemoteId) -> Report {
+fn claimed_elsewhere(input: &EndpointInput<'_>, id: &RemoteId) -> Report {
+    if input.share.is_lent() {
+        let message = "another WebhookEndpoint that shares the account delivers to this target URL; a second one would deliver each event twice: give spec.targetUrl a distinguishing path or query";
+        return Report::stalled(Reason::Conflict, message);
+    }
     let message = format!(
         "remote endpoint {id} has this target URL and another WebhookEndpoint holds it, perhaps under another account that sees the same organisation; a second one would deliver each event twice: point subscriptions at that one, or give spec.targetUrl a distinguishing path or query"
     );

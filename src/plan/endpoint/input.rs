@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use crate::api::WebhookEndpoint;
 use crate::api::endpoint::SubscriptionCounts;
+use crate::api::subscription::AppliedScope;
 use crate::plan::contention::Corrections;
 use crate::plan::create::Candidate;
 use crate::plan::gaps::Loss;
+use crate::plan::grants::Share;
 use crate::plan::verification::Tested;
 use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
 use crate::provider::model::{Absence, Moved, RemoteEndpoint, RemoteId, RemoteRow, RowCreateState};
@@ -24,6 +26,10 @@ pub struct EndpointInput<'a> {
     pub account: AccountView,
     /// What the account's spec allows.
     pub policy: AccountPolicy,
+    /// What the account lends.
+    pub share: Share,
+    /// Where the remote endpoint delivers to another host than the spec's: what subscriptions have made on it.
+    pub applied: &'a [AppliedScope],
     /// The remote side, as far as it concerns this object.
     pub remote: RemoteSide,
     /// The Secret of the wanted name.

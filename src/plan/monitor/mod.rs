@@ -32,9 +32,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::condition::{Is, Report};
+use super::grants::Share;
 use super::nearest::did_you_mean;
 use super::outcome::{AccountBlock, account_block};
 use super::{AccountView, Note, elapsed};
+use crate::api::endpoint::AccountRef;
 use crate::api::{DurationText, PracticeSyncMonitor, PracticeSyncMonitorSpec, PracticeSyncMonitorStatus, Reason};
 use crate::provider::model::Practice as Reached;
 use crate::provider::model::sync::{Place, Syncs};
@@ -60,7 +62,9 @@ pub struct MonitorInput<'a> {
     /// The object.
     pub object: &'a PracticeSyncMonitor,
     /// Its account, and the account's name.
-    pub account: (AccountView, String),
+    pub account: (AccountView, AccountRef),
+    /// What the account lends.
+    pub share: Share,
     /// Practices that the key reaches; `None` before the first list.
     pub practices: Option<Vec<Reached>>,
     /// The last good answer about syncs; `None` before the first.
@@ -119,6 +123,9 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
         Some(AccountBlock::Report(report)) => (Some(report.reason), Some(report)),
         Some(AccountBlock::LeaveUnchanged) | None => (None, None),
     };
+    if let (None, Err(report)) = (&report, input.share.monitor(spec.practice.as_deref())) {
+        return stop(input, memory, report);
+    }
     let hours = match &input.hours {
         Ok(hours) => hours,
         Err(trouble) => {
@@ -132,6 +139,12 @@ pub fn plan(input: &MonitorInput<'_>, memory: &mut MonitorMemory) -> MonitorPlan
             None => MonitorPlan { wants_syncs: true, ..wait(input, memory, "the provider's first answer about syncs") },
         };
     };
+    // Of the others, nothing reaches verdicts, status or hints.
+    let lent: Vec<Reached> = match input.share.is_lent() {
+        false => Vec::new(),
+        true => practices.iter().filter(|practice| input.share.monitors(&practice.name)).cloned().collect(),
+    };
+    let practices = if input.share.is_lent() { &lent } else { practices };
     let watched = watched(spec, practices, input.named);
     if let (Some(name), true) = (&spec.practice, watched.is_empty() && report.is_none()) {
         return stop(input, memory, not_found(name, practices));

@@ -136,11 +136,15 @@ impl Work<'_> {
             applied.endpoint_remote_id.as_deref() == here
                 || applied.moving_endpoint_remote_ids.iter().any(|id| Some(id.as_str()) == here)
         });
+        // Also of practices that are no longer lent: what was made there is still ours to take back.
+        let all = self.input.rows.unwrap_or(self.rows);
         for (practice, key) in
-            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, self.rows)).unwrap_or_default()
+            on_this.map(|applied| pairs::applied(applied, self.input.catalogue, all)).unwrap_or_default()
         {
             let taken = |sibling: &Sibling<'_>| sibling.declares(practice.as_deref(), &key, self.input.catalogue);
-            if declared.contains(&key) || self.input.siblings.iter().any(taken) {
+            // One that `allPractices` means and that the key no longer reaches loses nothing for a day.
+            let left = |name: &Arc<str>| self.is_meant_by_all(name) && self.rows.practice_key(name).is_none();
+            if practice.as_ref().is_some_and(left) || declared.contains(&key) || self.input.siblings.iter().any(taken) {
                 continue;
             }
             let rows = self.rows.rows(self.remote_id, &key).into_iter();
@@ -155,6 +159,11 @@ impl Work<'_> {
         };
         found.stuck = found.deletes.iter().find_map(stuck);
         found.deletes.retain(|call| stuck(call).is_none());
+    }
+
+    fn is_meant_by_all(&self, name: &str) -> bool {
+        let all = self.input.object.spec.all_practices.as_ref();
+        all.is_some_and(|all| !all.except.iter().any(|except| except == name))
     }
 
     pub(super) fn undeletable(&self, id: &RemoteId) -> Option<Refusal> {
@@ -230,6 +239,6 @@ impl Work<'_> {
 
     /// The provider wants a practice with every PATCH; any one it reaches will do for rows of the account.
     fn any_practice(&self, item: &Item) -> Option<Arc<str>> {
-        item.practice.clone().or_else(|| self.rows.practice_names().and_then(|names| names.into_iter().next()))
+        item.practice.clone().or_else(|| self.rows.any_practice())
     }
 }

@@ -7,10 +7,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::rules;
+use crate::api::subscription::AppliedScope;
 use crate::api::{REMOTE_FINALIZER, WebhookEndpoint};
 use crate::plan::create::Candidate;
 use crate::plan::endpoint::{self, EndpointInput, EndpointMemory, EndpointPlan, EndpointStep, RemoteSide, SecretView};
 use crate::plan::gaps::Loss;
+use crate::plan::grants::Share;
 use crate::plan::{AccountPolicy, AccountView, PlanTiming, Refusal};
 use crate::provider::model::{RemoteEndpoint, RemoteId};
 use crate::signing::SecretText;
@@ -78,6 +80,8 @@ pub struct Endpoint {
     pub object: WebhookEndpoint,
     pub account: AccountView,
     pub policy: AccountPolicy,
+    pub share: Share,
+    pub applied: Vec<AppliedScope>,
     pub remote: RemoteSide,
     pub secret: SecretView,
     pub rival: Option<String>,
@@ -110,6 +114,8 @@ impl Endpoint {
             object: object("WebhookEndpoint", "intake", &json!({"targetUrl": URL})),
             account: ready(),
             policy: AccountPolicy::default(),
+            share: Share::Whole,
+            applied: Vec::new(),
             remote,
             secret: SecretView::Missing,
             rival: None,
@@ -153,6 +159,8 @@ impl Endpoint {
             secret: self.secret.clone(),
             rival: self.rival.clone(),
             policy: self.policy,
+            share: self.share.clone(),
+            applied: &self.applied,
             leaving_subscriptions: self.leaving,
             unsettled_subscriptions: self.unsettled,
             losses: &self.losses,

@@ -10,6 +10,8 @@ mod endpoint_deletion;
 mod endpoint_words;
 mod fixtures;
 mod frozen;
+mod grants;
+mod grants_subscriptions;
 mod own_key;
 mod own_key_walk;
 mod pairs;

@@ -117,6 +117,8 @@ impl World {
                 secret: world.secret.clone(),
                 rival: world.rival.clone(),
                 policy: world.policy,
+                share: world.share.clone(),
+                applied: &world.applied,
                 leaving_subscriptions: world.leaving,
                 unsettled_subscriptions: world.unsettled,
                 losses: &world.losses,

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::fixtures::{NOW, at, changed, id, object, ready, said};
 use super::rules;
 use crate::api::WebhookSubscription;
-use crate::api::endpoint::Reactivation;
+use crate::api::endpoint::{AccountRef, Reactivation};
 use crate::api::subscription::Applied;
+use crate::plan::grants::Reach;
 use crate::plan::pairs::Sibling;
 use crate::plan::row_calls::RowCall;
 use crate::plan::subscription::{
@@ -170,6 +171,7 @@ pub struct Subscription {
     pub link: EndpointLink,
     pub account: AccountView,
     pub policy: AccountPolicy,
+    pub reach: Reach,
     /// Pairs that any other object declares or has applied, as `practice/event`.
     pub claimed: Vec<String>,
     pub paced: usize,
@@ -200,6 +202,7 @@ impl Subscription {
             link: usable("7"),
             account: ready(),
             policy: AccountPolicy::default(),
+            reach: Reach::default(),
             claimed: Vec::new(),
             paced: 10,
             has_realm: true,
@@ -229,7 +232,8 @@ impl Subscription {
         let plan = subscription::plan(&SubscriptionInput {
             object: &self.object,
             link: self.link.clone(),
-            account: (self.account.clone(), "default".into()),
+            account: (self.account.clone(), AccountRef::default()),
+            reach: &self.reach,
             catalogue: &catalogue,
             rows: self.has_realm.then_some(&self.rows),
             old: self.old.clone(),

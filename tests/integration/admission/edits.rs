@@ -74,12 +74,12 @@ async fn accounts() {
             (
                 "another version",
                 json!({"nexHealth": {"apiVersion": "v4.0.0"}}),
-                &["spec.nexHealth.apiVersion is immutable", "create another ProviderAccount"],
+                &["spec.nexHealth.apiVersion is immutable", "create another account"],
             ),
             (
                 "another provider",
-                json!({"nexHealth": null, "heroHealth": {}}),
-                &["exactly one provider block", "spec.nexHealth"],
+                json!({"nexHealth": null, "heroHealth": {"apiKeySecretRef": {"name": "hero"}, "practiceGroupId": "1"}}),
+                &["the provider of an account is immutable", "create another"],
             ),
             ("no provider", json!({"nexHealth": null}), &["exactly one provider block", "spec.nexHealth"]),
         ],

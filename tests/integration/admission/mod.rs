@@ -1,6 +1,7 @@
 //! Bad input on a real API server: refused at once, by a message that names the field and says what would do; and what must
 //! not be refused is not.
 
+mod cluster_accounts;
 mod edits;
 mod examples;
 mod monitors;
@@ -16,6 +17,7 @@ use testbed::control_plane::Namespace;
 use crate::support::cluster;
 
 const ACCOUNT: &str = "ProviderAccount";
+const CLUSTER_ACCOUNT: &str = "ClusterProviderAccount";
 const ENDPOINT: &str = "WebhookEndpoint";
 const SUBSCRIPTION: &str = "WebhookSubscription";
 const MONITOR: &str = "PracticeSyncMonitor";
@@ -33,8 +35,12 @@ impl Court {
     }
 
     fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
-        Api::namespaced_with(self.client.clone(), self.namespace.name(), &ApiResource::from_gvk(&kind))
+        let of_cluster = kind == CLUSTER_ACCOUNT;
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind));
+        match of_cluster {
+            true => Api::all_with(self.client.clone(), &kind),
+            false => Api::namespaced_with(self.client.clone(), self.namespace.name(), &kind),
+        }
     }
 
     /// Creates an object, or only asks whether it could be; answers the object, or why not.

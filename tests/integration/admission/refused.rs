@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Court, ENDPOINT, SUBSCRIPTION, account, endpoint, lacking, subscription, with};
 
-async fn refused(kind: &str, cases: &[(&str, Value, &[&str])]) {
+pub(super) async fn refused(kind: &str, cases: &[(&str, Value, &[&str])]) {
     let court = Court::new().await;
     let mut complaints = Vec::new();
     for (case, spec, words) in cases {
@@ -54,7 +54,7 @@ async fn endpoints() {
             ),
             (
                 "a kind of account that is not served",
-                with(endpoint(), json!({"accountRef": {"kind": "ClusterProviderAccount"}})),
+                with(endpoint(), json!({"accountRef": {"kind": "Account"}})),
                 &["spec.accountRef.kind", "ProviderAccount"],
             ),
             (
@@ -201,16 +201,20 @@ async fn accounts() {
         &[
             ("no provider", json!({}), &["exactly one provider block", "spec.nexHealth"]),
             (
-                "a provider that is not served",
-                json!({"heroHealth": {}}),
-                &["spec.heroHealth", "exactly one provider block"],
+                "no practice group",
+                json!({"heroHealth": {"apiKeySecretRef": {"name": "hero"}}}),
+                &["spec.heroHealth.practiceGroupId", "Required"],
             ),
             (
-                "another one",
-                json!({"insightHealth": {"ehr": "x"}}),
-                &["spec.insightHealth", "exactly one provider block"],
+                "no signing key",
+                json!({"insightHealth": {"ehr": "x", "apiKeySecretRef": {"name": "insight"}}}),
+                &["spec.insightHealth.signingKeySecretRef", "Required"],
             ),
-            ("two providers", change(json!({"heroHealth": {}})), &["exactly one provider block", "spec.nexHealth"]),
+            (
+                "two providers",
+                change(json!({"heroHealth": {"apiKeySecretRef": {"name": "hero"}, "practiceGroupId": "1"}})),
+                &["exactly one provider block", "spec.nexHealth"],
+            ),
             ("no Secret", json!({"nexHealth": {}}), &["spec.nexHealth.apiKeySecretRef", "Required"]),
             (
                 "a Secret without a name",

@@ -45,6 +45,10 @@ const NO_MANIFEST: &[&str] = &[
     "charts/external-webhooks/ci/",
     "charts/external-webhooks/files/alerts.yaml",
     "charts/external-webhooks/templates/",
+    "deploy/argocd/resource_customizations/",
+    "deploy/flux/health-checks.yaml",
+    "deploy/kube-state-metrics/",
+    "tests/generated/rules/",
     "tests/integration/chart/previous/",
     // The list of cases of an Argo CD health script; the cases themselves are judged.
     "/health_test.yaml",

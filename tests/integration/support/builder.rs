@@ -12,7 +12,7 @@ use external_webhooks::provider::realm::RealmTiming;
 use external_webhooks::runtime::Lease;
 use testbed::control_plane::{ControlPlane, Options, shared};
 use testbed::nexhealth::{ApiKey, Mode, SimConfig, Simulator};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::logs::Logs;
 use super::operator::Settings;
@@ -25,6 +25,10 @@ const SERVICE_ACCOUNT: &str = "external-webhooks";
 
 /// The operator's kubeconfig: definitions and rights are installed by the first test that asks.
 static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// The cluster of tests whose operator watches all of it, and who has it.
+static WHOLE: OnceCell<(&'static ControlPlane, PathBuf)> = OnceCell::const_new();
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 async fn installed(cluster: &ControlPlane) -> PathBuf {
     let install = || async {
@@ -104,6 +108,7 @@ pub struct WorldBuilder {
     namespaced: bool,
     own_cluster: bool,
     prepared: Option<(&'static ControlPlane, PathBuf)>,
+    whole_cluster: bool,
 }
 
 impl WorldBuilder {
@@ -142,6 +147,12 @@ impl WorldBuilder {
         self
     }
 
+    /// The operator watches all namespaces, on a cluster that such tests have one after the other.
+    pub fn whole_cluster(mut self) -> Self {
+        self.whole_cluster = true;
+        self
+    }
+
     /// Changes the provider.
     pub fn provider(mut self, edit: impl FnOnce(&mut SimConfig)) -> Self {
         edit(&mut self.provider);
@@ -150,9 +161,11 @@ impl WorldBuilder {
 
     /// Makes everything but the objects; the operator does not run yet.
     pub async fn prepare(self) -> World {
+        let alone = if self.whole_cluster { Some(ALONE.lock().await) } else { None };
         let (cluster, mut kubeconfig) = match self.prepared {
             Some(prepared) => prepared,
             None if self.own_cluster => own_cluster().await,
+            None if self.whole_cluster => WHOLE.get_or_init(own_cluster).await.clone(),
             None => cluster().await,
         };
         let namespace = cluster.namespace(self.name).await.unwrap();
@@ -165,7 +178,7 @@ impl WorldBuilder {
         let provider = Arc::new(Simulator::start(self.provider).await.unwrap());
         let settings = Settings {
             namespace: namespace.name().to_owned(),
-            everywhere: false,
+            everywhere: self.whole_cluster,
             allowed_base_urls: vec![provider.base_url()],
             allow_private_targets: true,
             timing: self.timing,
@@ -173,7 +186,10 @@ impl WorldBuilder {
             lease: Lease::always(),
         };
         World {
-            recorder: Recorder::start(&client, namespace.name()),
+            recorder: match self.whole_cluster {
+                true => Recorder::with_cluster_account(&client, namespace.name()),
+                false => Recorder::start(&client, namespace.name()),
+            },
             provider,
             cluster,
             client,
@@ -184,6 +200,7 @@ impl WorldBuilder {
             logs: self.logs,
             operator: None,
             metrics: String::new(),
+            _alone: alone,
         }
     }
 
@@ -211,6 +228,7 @@ impl World {
             namespaced: false,
             own_cluster: false,
             prepared: None,
+            whole_cluster: false,
         }
     }
 }

@@ -21,7 +21,7 @@ pub use kubectl::kubectl;
 pub use operator::panics;
 pub use process::{Running, get};
 pub use queries::{unknown_labels, unknown_metrics};
-pub use record::Object;
+pub use record::{CLUSTER_ACCOUNT, Object, Recorder};
 pub use rules::breaches;
 pub use shapes::*;
 pub use world::{PATIENCE, World};

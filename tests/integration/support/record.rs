@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use external_webhooks::api::{PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription};
+use external_webhooks::api::{
+    ClusterProviderAccount, PracticeSyncMonitor, ProviderAccount, WebhookEndpoint, WebhookSubscription,
+};
 use futures::TryStreamExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event};
@@ -12,7 +14,11 @@ use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Kinds that are recorded.
-pub const KINDS: [&str; 4] = ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription", "PracticeSyncMonitor"];
+pub const KINDS: [&str; 5] =
+    ["ProviderAccount", "WebhookEndpoint", "WebhookSubscription", "PracticeSyncMonitor", CLUSTER_ACCOUNT];
+
+/// The kind that is in no namespace.
+pub const CLUSTER_ACCOUNT: &str = "ClusterProviderAccount";
 
 /// One version of one object.
 #[derive(Clone, Debug)]
@@ -94,7 +100,7 @@ impl Recorder {
         let versions = Versions::default();
         let watch = |resource: ApiResource, kind| {
             let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-            AbortOnDropHandle::new(tokio::spawn(record(api, kind, versions.clone())))
+            AbortOnDropHandle::new(tokio::spawn(record(api, kind, watcher::Config::default(), versions.clone())))
         };
         let watches = vec![
             watch(ApiResource::erase::<ProviderAccount>(&()), KINDS[0]),
@@ -103,6 +109,17 @@ impl Recorder {
             watch(ApiResource::erase::<PracticeSyncMonitor>(&()), KINDS[3]),
         ];
         Self { versions, _watches: watches }
+    }
+
+    /// The same, and the account of the cluster that has the namespace's name.
+    pub fn with_cluster_account(client: &Client, namespace: &str) -> Self {
+        let mut recorder = Self::start(client, namespace);
+        let resource = ApiResource::erase::<ClusterProviderAccount>(&());
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let config = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
+        let task = tokio::spawn(record(api, CLUSTER_ACCOUNT, config, recorder.versions.clone()));
+        recorder._watches.push(AbortOnDropHandle::new(task));
+        recorder
     }
 
     /// Every version so far, oldest first within each kind.
@@ -136,8 +153,8 @@ impl Recorder {
     }
 }
 
-async fn record(api: Api<DynamicObject>, kind: &'static str, versions: Versions) {
-    let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
+async fn record(api: Api<DynamicObject>, kind: &'static str, config: watcher::Config, versions: Versions) {
+    let mut events = std::pin::pin!(watcher::watcher(api, config));
     loop {
         let (object, gone) = match events.try_next().await {
             Ok(Some(Event::Apply(object) | Event::InitApply(object))) => (object, false),

@@ -13,11 +13,12 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use testbed::control_plane::{ControlPlane, Namespace};
 use testbed::nexhealth::{Endpoint, Mark, Simulator};
+use tokio::sync::MutexGuard;
 
 use super::canary::{Place, leaks};
 use super::logs::Logs;
 use super::operator::{Operator, Settings, panics};
-use super::record::{KINDS, Object, Recorder};
+use super::record::{CLUSTER_ACCOUNT, KINDS, Object, Recorder};
 use super::{calls, rules, shapes};
 
 /// How long a test waits for something that must happen.
@@ -45,6 +46,8 @@ pub struct World {
     pub(super) operator: Option<Operator>,
     /// Metrics pages of operators that have ended.
     pub(super) metrics: String,
+    /// Where the operator watches the whole cluster, it is the only one that does.
+    pub(super) _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl World {
@@ -98,7 +101,9 @@ impl World {
     pub async fn apply(&self, objects: impl IntoIterator<Item = Value>) {
         let mut documents = Vec::new();
         for mut object in objects {
-            object["metadata"]["namespace"] = Value::from(self.namespace.name());
+            if object["kind"] != CLUSTER_ACCOUNT {
+                object["metadata"]["namespace"] = Value::from(self.namespace.name());
+            }
             if object["apiVersion"].is_null() {
                 object["apiVersion"] = Value::from("external-webhooks.io/v1alpha1");
             }
@@ -120,7 +125,10 @@ impl World {
     pub async fn delete(&self, kind: &str, name: &str) {
         let gvk = GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace.name(), &resource);
+        let api: Api<DynamicObject> = match kind {
+            CLUSTER_ACCOUNT => Api::all_with(self.client.clone(), &resource),
+            _ => Api::namespaced_with(self.client.clone(), self.namespace.name(), &resource),
+        };
         api.delete(name, &DeleteParams::default()).await.unwrap();
     }
 

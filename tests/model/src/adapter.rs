@@ -12,6 +12,7 @@ use external_webhooks::plan::create::Candidate;
 use external_webhooks::plan::endpoint::{
     self as real, EndpointInput, EndpointMemory, EndpointStep, Leaving, LeavingRow, OtherRemote, RemoteSide, SecretView,
 };
+use external_webhooks::plan::grants::Share;
 use external_webhooks::plan::rotation::{Pair, Publish, Source};
 use external_webhooks::plan::row_calls::RowCall;
 use external_webhooks::plan::{AccountPolicy, AccountView, PlanTiming};
@@ -133,6 +134,8 @@ pub fn plan(view: &View) -> Decision {
         object: &object,
         account: AccountView::Ready { allow_insecure: false },
         policy: AccountPolicy::default(),
+        share: Share::Whole,
+        applied: &[],
         remote: remote(view, &status),
         secret: secret(view.secret.as_ref()),
         rival: None,

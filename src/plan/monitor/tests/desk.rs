@@ -11,6 +11,7 @@ use super::clinic::hours;
 use crate::api::PracticeSyncMonitor;
 use crate::api::monitor_status::PracticeCounts;
 use crate::plan::AccountView;
+use crate::plan::grants::Share;
 use crate::plan::monitor::{HoursTrouble, MonitorInput, MonitorMemory, MonitorPlan, plan};
 use crate::provider::model::Practice;
 use crate::provider::model::sync::{Colour, Direction, Place, Sync, Syncs};
@@ -27,6 +28,7 @@ pub struct Desk {
     pub trouble: Option<HoursTrouble>,
     pub named: HashSet<String>,
     pub outage: Option<Timestamp>,
+    pub share: Share,
     pub now: Timestamp,
     pub looked: Timestamp,
     pub writes: usize,
@@ -72,6 +74,7 @@ impl Desk {
             trouble: None,
             named: HashSet::new(),
             outage: None,
+            share: Share::Whole,
             now,
             looked: now,
             writes: 0,
@@ -97,7 +100,8 @@ impl Desk {
         };
         let input = MonitorInput {
             object: &self.object,
-            account: (self.view.clone(), "default".to_owned()),
+            account: (self.view.clone(), crate::api::endpoint::AccountRef::default()),
+            share: self.share.clone(),
             practices: Some(self.practices.clone()),
             syncs: self.answered.then(|| Arc::new(Syncs { at: self.looked, of: self.syncs.clone() })),
             interval: Duration::from_secs(60),

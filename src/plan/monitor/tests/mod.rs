@@ -5,6 +5,7 @@ mod calendar;
 mod clinic;
 mod damper;
 mod desk;
+mod lent;
 mod measures;
 mod messages;
 mod properties;
