@@ -50,6 +50,8 @@ const NO_MANIFEST: &[&str] = &[
     "deploy/kube-state-metrics/",
     "tests/generated/rules/",
     "tests/integration/chart/previous/",
+    // The list of cases of an Argo CD health script; the cases themselves are judged.
+    "/health_test.yaml",
     ".github/",
 ];
 
@@ -98,7 +100,7 @@ fn manifests(root: &Path) -> Vec<PathBuf> {
             // What is built, and what version control keeps.
             if path.is_dir() && !matches!(relative.as_str(), "target" | ".git" | ".cache") {
                 folders.push(path);
-            } else if relative.ends_with(".yaml") && !NO_MANIFEST.iter().any(|part| relative.starts_with(part)) {
+            } else if relative.ends_with(".yaml") && !NO_MANIFEST.iter().any(|part| relative.contains(part)) {
                 found.push(path);
             }
         }

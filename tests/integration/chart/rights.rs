@@ -107,6 +107,9 @@ async fn live(world: &mut World) {
         world.until("put back", |world| world.remote_of("intake").target_url == held.target_url).await;
     }
     meet(world).await;
+    if world.settings.everywhere {
+        lend(world).await;
+    }
     // Another process reads before it plans.
     world.stop_operator().await;
     world.settings.lease.release().await;
@@ -159,21 +162,57 @@ async fn meet(world: &World) {
         ("PracticeSyncMonitor", "sunshine", |turn| json!({"confirm": format!("{}s", turn % 2)})),
     ];
     for (kind, name, edit) in edits {
-        let kind = kube::core::GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, &format!("{}s", kind.kind.to_lowercase()));
-        let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), world.namespace.name(), &resource);
-        let (mark, began, mut turn) = (world.cluster.audit().mark(), Instant::now(), 0);
-        let read = |request: &AuditRequest| request.verb == "get" && request.resource == resource.plural;
-        while !world.cluster.audit().requests(&user, mark).unwrap().iter().any(read) {
-            assert!(began.elapsed() < PATIENCE, "{}: no write met an edit\n{}", kind.kind, world.report());
-            for _ in 0..10 {
-                turn += 1;
-                let patch = Patch::Merge(json!({"spec": edit(turn)}));
-                api.patch(name, &PatchParams::default(), &patch).await.unwrap();
-            }
-        }
+        let resource = resource(kind);
+        let api = Api::namespaced_with(world.client.clone(), world.namespace.name(), &resource);
+        meet_one(world, &user, &api, &resource, name, edit).await;
     }
     world.all_ready().await;
+}
+
+fn resource(kind: &str) -> ApiResource {
+    let kind = kube::core::GroupVersionKind::gvk("external-webhooks.io", "v1alpha1", kind);
+    ApiResource::from_gvk_with_plural(&kind, &format!("{}s", kind.kind.to_lowercase()))
+}
+
+async fn meet_one(world: &World, user: &str, api: &Api<DynamicObject>, resource: &ApiResource, name: &str, edit: Edit) {
+    let (mark, began, mut turn) = (world.cluster.audit().mark(), Instant::now(), 0);
+    let read = |request: &AuditRequest| request.verb == "get" && request.resource == resource.plural;
+    while !world.cluster.audit().requests(user, mark).unwrap().iter().any(read) {
+        assert!(began.elapsed() < PATIENCE, "{}: no write met an edit\n{}", resource.kind, world.report());
+        for _ in 0..10 {
+            turn += 1;
+            let patch = Patch::Merge(json!({"spec": edit(turn)}));
+            api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+        }
+    }
+}
+
+/// A life of the cluster's account, where there may be one: it lends to every namespace, and one endpoint takes it.
+async fn lend(world: &World) {
+    let (_, own) = operator(world).await;
+    let user = format!("system:serviceaccount:{own}:external-webhooks");
+    let mut account = world.account("shared");
+    account["kind"] = "ClusterProviderAccount".into();
+    account["spec"]["nexHealth"]["apiKeySecretRef"]["namespace"] = world.namespace.name().into();
+    account["spec"]["grants"] =
+        json!([{"namespaceSelector": {}, "targetHosts": ["hooks.example.com"], "accountWide": {}}]);
+    let reference = json!({"kind": "ClusterProviderAccount", "name": "shared"});
+    account["apiVersion"] = "external-webhooks.io/v1alpha1".into();
+    // The record is of the namespace, so it does not see this one.
+    world.cluster.apply_yaml(&account.to_string()).await.unwrap();
+    world.apply([with(endpoint("lent"), "accountRef", reference)]).await;
+    world.ready("WebhookEndpoint", "lent").await;
+    let resource = resource("ClusterProviderAccount");
+    let api: Api<DynamicObject> = Api::all_with(world.client.clone(), &resource);
+    meet_one(world, &user, &api, &resource, "shared", |turn| json!({"outagePercent": 30 + turn % 2})).await;
+    world.delete("WebhookEndpoint", "lent").await;
+    world.gone("WebhookEndpoint", "lent").await;
+    api.delete("shared", &DeleteParams::default()).await.unwrap();
+    let began = Instant::now();
+    while api.get_opt("shared").await.unwrap().is_some() {
+        assert!(began.elapsed() < PATIENCE, "the cluster's account does not go\n{}", world.report());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Lives, and compares what was asked for with what is allowed.
@@ -184,7 +223,9 @@ async fn assert_rights_are_used(mut world: World, file: &str) {
     world.kubeconfig = proxy.kubeconfig(&world.kubeconfig, &through).unwrap();
     let seen = whole.clone();
     proxy.on_request(move |call| {
-        if ["LIST", "WATCH"].contains(&call.verb) && ["secrets", "configmaps"].contains(&call.resource.as_str()) {
+        if ["LIST", "WATCH"].contains(&call.verb)
+            && ["secrets", "configmaps", "namespaces"].contains(&call.resource.as_str())
+        {
             let metadata = call.accept.contains("as=PartialObjectMetadata");
             seen.lock().unwrap().push((call.uri.clone(), metadata));
         }

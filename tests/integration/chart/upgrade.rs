@@ -2,8 +2,7 @@
 //! while events arrive. Nothing is lost, nothing is refused for good, no subscription is missing for a moment.
 //!
 //! `previous/` is that version as git has it (`make previous` writes it anew). Its operator is the one that `PREVIOUS_OPERATOR`
-//! names (`make upgrade-test` builds it); without, this one's runs under the former definitions and rights, as it does where
-//! definitions are updated later than pods.
+//! names (`make upgrade-test` builds it); without, this one's runs under the former definitions of the kinds that there were.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,8 @@ use crate::support::{
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_external-webhooks");
+/// Names the former version's operator.
+const OPERATOR: &str = "PREVIOUS_OPERATOR";
 /// The former version's `crds/` and chart.
 const PREVIOUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/chart/previous");
 const PACE: Duration = Duration::from_millis(100);
@@ -45,14 +46,24 @@ impl Versions {
             helms(cluster, &["upgrade", "--install", RELEASE, &chart, "--force-conflicts"]).await;
         } else {
             cluster.install_crds(format!("{PREVIOUS}/crds")).await.unwrap();
-            let rules = std::fs::read_to_string(format!("{PREVIOUS}/chart/rbac/cluster.yaml")).unwrap();
-            cluster.apply_yaml(&rules).await.unwrap();
+            let mut rules = format!("{PREVIOUS}/chart/rbac/cluster.yaml");
+            if std::env::var_os(OPERATOR).is_none() {
+                // It watches kinds that were not there, and waits for them.
+                for file in std::fs::read_dir(format!("{CHART}/files/crds")).unwrap().map(|entry| entry.unwrap()) {
+                    if !Path::new(PREVIOUS).join("crds").join(file.file_name()).exists() {
+                        let definition = std::fs::read_to_string(file.path()).unwrap();
+                        cluster.apply_yaml(&definition).await.unwrap();
+                    }
+                }
+                rules = format!("{CHART}/rbac/cluster.yaml");
+            }
+            cluster.apply_yaml(&std::fs::read_to_string(rules).unwrap()).await.unwrap();
         }
     }
 
     /// Starts the former operator.
     fn start_previous(&self) -> Running {
-        let binary = std::env::var_os("PREVIOUS_OPERATOR").map_or_else(|| PathBuf::from(BINARY), PathBuf::from);
+        let binary = std::env::var_os(OPERATOR).map_or_else(|| PathBuf::from(BINARY), PathBuf::from);
         let mut command = Command::new(binary);
         command.args(["run", "--http-addr=127.0.0.1:0", "--allowed-base-url", &self.allowed]);
         command.env_clear().env("KUBECONFIG", &self.kubeconfig).env("RUST_LOG", "info");

@@ -36,7 +36,7 @@ pub struct Launch {
 /// See the module.
 pub enum Cluster {
     /// One of its own.
-    Own(ControlPlane),
+    Own(Box<ControlPlane>),
     /// Somebody's.
     Existing(Existing),
 }
@@ -53,7 +53,10 @@ impl Cluster {
     pub async fn start() -> Result<Self, Failure> {
         match std::env::var_os("DEMO_KUBECONFIG").filter(|path| !path.is_empty()) {
             Some(path) => Existing::reach(PathBuf::from(path)).await.map(Self::Existing),
-            None => ControlPlane::start(Options::default()).await.map(Self::Own).map_err(|error| error.to_string()),
+            None => {
+                let started = ControlPlane::start(Options::default()).await;
+                started.map(|own| Self::Own(Box::new(own))).map_err(|error| error.to_string())
+            }
         }
     }
 
