@@ -68,7 +68,7 @@ $(IMAGE_TOOLS_ROOT)/bin/cargo-%:
 	CARGO_TARGET_DIR=$(IMAGE_TOOLS_ROOT)/target \
 		$(CARGO) install cargo-$* --locked --version $(if $(filter auditable,$*),$(CARGO_AUDITABLE_VERSION),$(CARGO_CYCLONEDX_VERSION)) --root $(IMAGE_TOOLS_ROOT)
 
-release-check: site ## what a release needs besides CI: the pages as a site, the image for both architectures (needs a C compiler for the other one)
+release-check: site upgrade-test image-test ## what a release needs besides CI: site, upgrade from the former operator, image run and built for both architectures (needs a C compiler for the other one)
 	$(MAKE) image ARCHS='amd64 arm64'
 
 faults: control-plane ## the bench of faults, up to an hour; writes docs/reliability.md (PLANS=1200: so many, PLAN=...: one alone)
