@@ -95,6 +95,8 @@ async fn no_url_and_no_id_of_another_is_taken() {
     let of = |name: &str, spec: Value| with(town.tenant(endpoint(name)), spec);
     // A person at the provider made this one, at a host that the tenant may use.
     let stranger = world.provider.edit().create_endpoint(SimConfig::ORGANISATION, "https://hooks.example.com/stranger");
+    // Seen before anybody intends to make one there: what appears later may be what a lost answer of ours has made.
+    world.rounds(2).await;
     world
         .apply([
             of("host", json!({"targetUrl": "https://evil.example/x"})),
