@@ -45,8 +45,8 @@ pub async fn play(narrator: &Narrator, stage: &mut Stage) -> Result<(), Failure>
 }
 
 async fn start_hero(stage: &Stage) -> Result<herohealth::Simulator, Failure> {
-    let mut config = herohealth::SimConfig::default();
-    config.keys = vec![herohealth::ApiKey::new("main", herohealth::SimConfig::API_KEY, GROUP)];
+    let keys = vec![herohealth::ApiKey::new("main", herohealth::SimConfig::API_KEY, GROUP)];
+    let config = herohealth::SimConfig { keys, ..herohealth::SimConfig::default() };
     let hero = herohealth::Simulator::start(config).await.map_err(|error| format!("the simulator: {error}"))?;
     hero.route_host("hooks.example.com", stage.receiver.address());
     Ok(hero)
