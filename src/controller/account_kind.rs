@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::core::ObjectMeta;
 
 use super::account::AccountMemory;
-use super::accounts::AccountName;
+use super::accounts::{AccountEntry, AccountName};
 use super::context::Context;
 use super::kinds::Controlled;
 use super::{found_by, wakes};
@@ -182,8 +182,10 @@ pub fn using_secret(context: &Context, namespace: &str, name: &str) -> Vec<Accou
 }
 
 /// How an account stands, for its dependants.
-pub fn view(context: &Context, account: &AccountName) -> AccountView {
-    match context.accounts.get(account) {
+///
+/// `entry` is what the caller has read of it: its realm and how it stands must be of one moment.
+pub fn view(context: &Context, account: &AccountName, entry: Option<&AccountEntry>) -> AccountView {
+    match entry {
         Some(entry) => entry.view(),
         // Its first pass in this process is still to come.
         None if get(context, account).is_some() => AccountView::Unavailable { long: false },

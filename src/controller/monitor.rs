@@ -99,8 +99,9 @@ fn is_beside(other: &PracticeSyncMonitor, namespace: &str, account: &AccountName
 
 /// How the account stands for a monitor: one whose provider tells nothing of syncs leaves nothing to judge.
 fn standing(context: &Context, account: &AccountName) -> (AccountView, Option<Arc<RealmHandle>>) {
-    let view = account_kind::view(context, account);
-    let realm = context.accounts.get(account).and_then(|entry| entry.realm);
+    let entry = context.accounts.get(account);
+    let view = account_kind::view(context, account, entry.as_ref());
+    let realm = entry.and_then(|entry| entry.realm);
     let lacks = |handle: &Arc<RealmHandle>| {
         let provider = handle.realm.provider();
         let what = "sync status to watch";

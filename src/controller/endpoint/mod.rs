@@ -115,7 +115,7 @@ impl Pass<'_> {
             let mind = self.memory.plan();
             let input = EndpointInput {
                 object: &self.object,
-                account: self.view(&name, &namespace),
+                account: self.view(&name, account.as_ref(), &namespace),
                 remote,
                 secret,
                 rival: realm.as_ref().and_then(|handle| claims::rival(self.context, &self.object, handle)),

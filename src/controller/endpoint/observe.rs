@@ -10,7 +10,7 @@ use super::rotation::{leaving, moved};
 use crate::api::endpoint::SubscriptionCounts;
 use crate::api::subscription::AppliedScope;
 use crate::controller::account_kind;
-use crate::controller::accounts::{AccountName, RealmHandle};
+use crate::controller::accounts::{AccountEntry, AccountName, RealmHandle};
 use crate::controller::claims;
 use crate::controller::context::LastRead;
 use crate::controller::error::PassError;
@@ -29,9 +29,9 @@ use crate::signing::SecretText;
 
 impl Pass<'_> {
     /// How the account stands. While nobody knows what it lends, the object is left as it is; but it may go.
-    pub(super) fn view(&self, account: &AccountName, namespace: &str) -> AccountView {
+    pub(super) fn view(&self, account: &AccountName, entry: Option<&AccountEntry>, namespace: &str) -> AccountView {
         let stays = self.object.metadata.deletion_timestamp.is_none();
-        match account_kind::view(self.context, account) {
+        match account_kind::view(self.context, account, entry) {
             AccountView::Ready { .. } if stays && tenancy::share(self.context, account, namespace).is_none() => {
                 AccountView::Unavailable { long: false }
             }

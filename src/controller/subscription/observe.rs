@@ -52,7 +52,8 @@ impl Pass<'_> {
         let (reference, name) = (endpoint.spec.account_ref.clone(), account_kind::of_endpoint(&endpoint));
         let (link, policy) = (link(&endpoint), policy::of(self.context, &name));
         let share = tenancy::share(self.context, &name, namespace);
-        let view = match account_kind::view(self.context, &name) {
+        let entry = self.context.accounts.get(&name);
+        let view = match account_kind::view(self.context, &name, entry.as_ref()) {
             // While nobody knows what it lends, the object is left as it is; but it may go.
             AccountView::Ready { .. } if share.is_none() && self.object.metadata.deletion_timestamp.is_none() => {
                 AccountView::Unavailable { long: false }
@@ -63,7 +64,7 @@ impl Pass<'_> {
         let reach = share.unwrap_or_else(Share::nothing).reach(urls.iter().map(String::as_str));
         let around =
             Surroundings { account: (view, reference), policy, reach, endpoint: endpoint.uid(), ..nowhere(link) };
-        match self.context.accounts.get(&name) {
+        match entry {
             Some(AccountEntry { api_version, generation, realm, .. }) => {
                 let going = self.object.metadata.deletion_timestamp.is_some();
                 let (view, reference) = around.account;
