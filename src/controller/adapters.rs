@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::context::Context;
 use crate::api::provider_block::ProviderBlock;
 use crate::provider::base_url::BaseUrl;
+use crate::provider::caller::Wiring;
 use crate::provider::gate::Gate;
 use crate::provider::realm::RealmKey;
-use crate::provider::{CallObserver, Provider, herohealth, insighthealth, nexhealth};
+use crate::provider::{Provider, herohealth, insighthealth, nexhealth};
 use crate::signing::SecretText;
 
 /// Where the provider's API is unless the spec says otherwise.
@@ -59,20 +60,24 @@ pub fn adapter(
     let Some(api_key) = keys.first().cloned() else {
         return Err(format!("{} names no API key: set apiKeySecretRef", block.field()));
     };
-    let observer: Arc<dyn CallObserver> = Arc::new(context.metrics.clone());
-    let (http, fence) = (context.http.clone(), Arc::new(context.lease.clone()));
+    let wiring = Wiring {
+        gate,
+        http: context.http.clone(),
+        fence: Arc::new(context.lease.clone()),
+        observer: Arc::new(context.metrics.clone()),
+    };
     Ok(match block {
         ProviderBlock::NexHealth(block) => {
             let api_version = Arc::from(block.api_version.as_str());
             let account =
                 nexhealth::NexHealthAccount { base_url, api_key, api_version, token_timing: context.timing.tokens };
-            let made = nexhealth::NexHealth::new(account, gate, http, observer, fence);
+            let made = nexhealth::NexHealth::new(account, wiring);
             Arc::new(made.map_err(|error| error.to_string())?)
         }
         ProviderBlock::HeroHealth(block) => {
             let practice_group_id = Arc::from(block.practice_group_id.as_str());
             let account = herohealth::HeroHealthAccount { base_url, api_key, practice_group_id };
-            let made = herohealth::HeroHealth::new(account, gate, http, observer, fence);
+            let made = herohealth::HeroHealth::new(account, wiring);
             Arc::new(made.map_err(|error| error.to_string())?)
         }
         ProviderBlock::InsightHealth(block) => {
@@ -81,7 +86,7 @@ pub fn adapter(
             };
             let ehr = Arc::from(block.ehr.as_str());
             let account = insighthealth::InsightHealthAccount { base_url, api_key, signing_key, ehr };
-            let made = insighthealth::InsightHealth::new(account, gate, http, observer, fence);
+            let made = insighthealth::InsightHealth::new(account, wiring);
             Arc::new(made.map_err(|error| error.to_string())?)
         }
     })

@@ -17,35 +17,46 @@ pub trait CallObserver: Send + Sync + 'static {
     fn observed(&self, provider: &'static str, operation: &'static str, code: &str, seconds: f64);
 }
 
+/// What every adapter is given to make requests with.
+#[derive(Clone)]
+pub struct Wiring {
+    /// The realm's pace.
+    pub gate: Arc<Gate>,
+    /// The process's connections.
+    pub http: HttpClient,
+    /// Whether a write may start.
+    pub fence: Arc<dyn Fence>,
+    /// Told of each request.
+    pub observer: Arc<dyn CallObserver>,
+}
+
 /// Makes the requests of one account.
 pub(super) struct Caller {
     pub(super) provider: &'static str,
-    pub(super) gate: Arc<Gate>,
-    pub(super) http: HttpClient,
-    pub(super) fence: Arc<dyn Fence>,
-    pub(super) observer: Arc<dyn CallObserver>,
+    pub(super) wiring: Wiring,
 }
 
 impl Caller {
     /// One request. The permit is held until the body is read, so "in flight" counts transfers too.
     pub(super) async fn call(&self, operation: &'static str, parts: RequestParts) -> Result<Answer, CallError> {
         let closed = CallError::Unavailable { cause: Unavailable::BreakerOpen, ambiguity: None };
-        let _permit = self.gate.enter().await.map_err(|_| closed)?;
+        let _permit = self.wiring.gate.enter().await.map_err(|_| closed)?;
         // After the gate, not before: a call may wait there for longer than a lease lasts.
-        if parts.effect() == Effect::Write && self.fence.time_left() <= self.http.deadline(Effect::Write) {
+        if parts.effect() == Effect::Write && self.wiring.fence.time_left() <= self.wiring.http.deadline(Effect::Write)
+        {
             return Err(CallError::Fenced);
         }
         let started = Instant::now();
-        let outcome = self.http.send(parts).await;
+        let outcome = self.wiring.http.send(parts).await;
         let elapsed = started.elapsed();
         let code = code(&outcome);
-        self.observer.observed(self.provider, operation, &code, elapsed.as_secs_f64());
+        self.wiring.observer.observed(self.provider, operation, &code, elapsed.as_secs_f64());
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(provider = self.provider, operation, code = &*code, milliseconds, "provider call");
         match &outcome {
-            Err(CallError::RateLimited { retry_after }) => self.gate.pause(*retry_after),
+            Err(CallError::RateLimited { retry_after }) => self.wiring.gate.pause(*retry_after),
             Err(CallError::Unavailable { .. }) => {}
-            _ => self.gate.succeeded(),
+            _ => self.wiring.gate.succeeded(),
         }
         outcome
     }

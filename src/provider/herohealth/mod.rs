@@ -22,12 +22,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use thiserror::Error;
 
 use crate::provider::base_url::BaseUrl;
-use crate::provider::caller::{CallObserver, Caller};
+use crate::provider::caller::{Caller, Wiring};
 use crate::provider::credentials::{check_api_key, sensitive};
 use crate::provider::error::CallError;
-use crate::provider::fence::Fence;
-use crate::provider::gate::Gate;
-use crate::provider::http::{Answer, HttpClient, RequestParts};
+use crate::provider::http::{Answer, RequestParts};
 use crate::provider::keyring::Keyring;
 use crate::provider::model::{Catalogue, KeyOrigin, RowScope};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
@@ -80,18 +78,12 @@ impl HeroHealth {
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn new(
-        account: HeroHealthAccount,
-        gate: Arc<Gate>,
-        http: HttpClient,
-        observer: Arc<dyn CallObserver>,
-        fence: Arc<dyn Fence>,
-    ) -> Result<Self, SetupError> {
+    pub fn new(account: HeroHealthAccount, wiring: Wiring) -> Result<Self, SetupError> {
         check_api_key(&account.api_key).map_err(SetupError::ApiKey)?;
         let api_key = sensitive(account.api_key.expose()).ok_or(SetupError::ApiKey("cannot be sent as a header"))?;
         let group = HeaderValue::from_str(&account.practice_group_id).ok().filter(|group| !group.is_empty());
         Ok(Self {
-            caller: Caller { provider: "herohealth", gate, http, fence, observer },
+            caller: Caller { provider: "herohealth", wiring },
             base_url: account.base_url,
             api_key,
             group: group.ok_or(SetupError::PracticeGroup)?,

@@ -5,9 +5,11 @@ use std::time::Duration;
 use axum::response::Response;
 
 use super::*;
+use crate::provider::caller::CallObserver;
 use crate::provider::error::{Ambiguity, Unavailable};
-use crate::provider::gate::GateConfig;
-use crate::provider::http::CallLimits;
+use crate::provider::fence::Fence;
+use crate::provider::gate::{Gate, GateConfig};
+use crate::provider::http::{CallLimits, HttpClient};
 use crate::provider::model::home::{fingerprint_of, home, home_of_unknown_key};
 use crate::provider::model::{NewRow, RemoteId, RemoteRow, RowPatch};
 use crate::provider::test_server::{Seen, Server, answer, install_tls};
@@ -45,7 +47,10 @@ async fn bench(api: impl Fn(Seen) -> Response + Clone + Send + Sync + 'static) -
     };
     let gate = Arc::new(Gate::new(GateConfig { requests_per_minute: 60_000, burst: 1000, in_flight: 8 }));
     let http = HttpClient::new(CallLimits::default(), None).unwrap();
-    (HeroHealth::new(account, gate, http, Arc::new(Nobody), Arc::new(Always)).unwrap(), server)
+    (
+        HeroHealth::new(account, Wiring { gate, http, observer: Arc::new(Nobody), fence: Arc::new(Always) }).unwrap(),
+        server,
+    )
 }
 
 fn webhook(id: &str, key: &str) -> String {

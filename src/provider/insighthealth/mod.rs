@@ -16,13 +16,11 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::provider::base_url::BaseUrl;
-use crate::provider::caller::{CallObserver, Caller};
+use crate::provider::caller::{Caller, Wiring};
 use crate::provider::credentials::{check_api_key, sensitive};
 use crate::provider::dialect::Dialect;
 use crate::provider::error::{CallError, Unavailable};
-use crate::provider::fence::Fence;
-use crate::provider::gate::Gate;
-use crate::provider::http::{Effect, HttpClient, RequestParts};
+use crate::provider::http::{Effect, RequestParts};
 use crate::provider::model::{Catalogue, KeyOrigin};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
 use crate::signing::{INSIGHT_HEALTH, Message, Recipe, SecretText};
@@ -77,20 +75,14 @@ impl InsightHealth {
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn new(
-        account: InsightHealthAccount,
-        gate: Arc<Gate>,
-        http: HttpClient,
-        observer: Arc<dyn CallObserver>,
-        fence: Arc<dyn Fence>,
-    ) -> Result<Self, SetupError> {
+    pub fn new(account: InsightHealthAccount, wiring: Wiring) -> Result<Self, SetupError> {
         check_api_key(&account.api_key).map_err(SetupError::ApiKey)?;
         let api_key = sensitive(account.api_key.expose()).ok_or(SetupError::ApiKey("cannot be sent as a header"))?;
         let body = empty_batch().to_string();
         let message = Message { timestamp: None, body: body.as_bytes() };
         let signature = INSIGHT_HEALTH.sign(&account.signing_key, message).as_deref().and_then(sensitive);
         Ok(Self {
-            caller: Caller { provider: "insighthealth", gate, http, fence, observer },
+            caller: Caller { provider: "insighthealth", wiring },
             account,
             api_key,
             signature: signature.ok_or(SetupError::SigningKey)?,

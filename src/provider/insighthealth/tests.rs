@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::provider::gate::GateConfig;
-use crate::provider::http::CallLimits;
+use crate::provider::caller::CallObserver;
+use crate::provider::fence::Fence;
+use crate::provider::gate::{Gate, GateConfig};
+use crate::provider::http::{CallLimits, HttpClient};
 use crate::provider::test_server::{Server, answer, install_tls};
 use crate::signing::Keys;
 
@@ -36,7 +38,8 @@ async fn proof(status: u16, body: &'static str) -> (Result<(), CallError>, Serve
     };
     let gate = Arc::new(Gate::new(GateConfig { requests_per_minute: 60_000, burst: 1000, in_flight: 8 }));
     let http = HttpClient::new(CallLimits::default(), None).unwrap();
-    let insight = InsightHealth::new(account, gate, http, Arc::new(Nobody), Arc::new(Never)).unwrap();
+    let insight =
+        InsightHealth::new(account, Wiring { gate, http, observer: Arc::new(Nobody), fence: Arc::new(Never) }).unwrap();
     (insight.authenticate().await, server)
 }
 
@@ -98,8 +101,8 @@ fn keys_that_cannot_be_sent_are_refused_before_anything_is() {
     };
     let gate = Arc::new(Gate::new(GateConfig { requests_per_minute: 60_000, burst: 1000, in_flight: 8 }));
     let http = HttpClient::new(CallLimits::default(), None).unwrap();
-    let make =
-        |account| InsightHealth::new(account, gate.clone(), http.clone(), Arc::new(Nobody), Arc::new(Never)).err();
+    let wiring = Wiring { gate, http, observer: Arc::new(Nobody), fence: Arc::new(Never) };
+    let make = |account| InsightHealth::new(account, wiring.clone()).err();
     assert!(matches!(make(account("a\nb", "key")), Some(SetupError::ApiKey(_))));
     assert_eq!(make(account("key", "")), Some(SetupError::SigningKey));
     assert_eq!(make(account("key", "key")), None);

@@ -26,13 +26,12 @@ use thiserror::Error;
 pub use token::TokenTiming;
 
 use crate::provider::base_url::BaseUrl;
-use crate::provider::caller::{CallObserver, Caller};
+use crate::provider::caller::{Caller, Wiring};
 use crate::provider::credentials::{check_api_key, sensitive};
 use crate::provider::dialect::Dialect;
 use crate::provider::error::{CallError, Unavailable};
-use crate::provider::fence::Fence;
-use crate::provider::gate::{Errand, Gate, Lane};
-use crate::provider::http::{Answer, Effect, HttpClient, RequestParts};
+use crate::provider::gate::{Errand, Lane};
+use crate::provider::http::{Answer, Effect, RequestParts};
 use crate::provider::model::{Catalogue, KeyOrigin};
 use crate::provider::{EndpointCalls, PracticeCalls, Provider, RowCalls, SyncCalls};
 use crate::signing::SecretText;
@@ -87,19 +86,13 @@ impl NexHealth {
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn new(
-        account: NexHealthAccount,
-        gate: Arc<Gate>,
-        http: HttpClient,
-        observer: Arc<dyn CallObserver>,
-        fence: Arc<dyn Fence>,
-    ) -> Result<Self, SetupError> {
+    pub fn new(account: NexHealthAccount, wiring: Wiring) -> Result<Self, SetupError> {
         check_api_key(&account.api_key).map_err(SetupError::ApiKey)?;
         if account.api_version.is_empty() {
             return Err(SetupError::ApiVersion);
         }
         Ok(Self {
-            caller: Caller { provider: "nexhealth", gate, http, fence, observer },
+            caller: Caller { provider: "nexhealth", wiring },
             base_url: account.base_url,
             api_key: account.api_key,
             api_version: HeaderValue::from_str(&account.api_version).map_err(|_| SetupError::ApiVersion)?,

@@ -13,9 +13,11 @@ use axum::response::Response;
 use base64::Engine;
 
 use super::*;
+use crate::provider::caller::CallObserver;
 use crate::provider::error::Ambiguity;
-use crate::provider::gate::GateConfig;
-use crate::provider::http::CallLimits;
+use crate::provider::fence::Fence;
+use crate::provider::gate::{Gate, GateConfig};
+use crate::provider::http::{CallLimits, HttpClient};
 use crate::provider::model::{
     EndpointPatch, NewEndpoint, NewRow, RemoteEndpoint, RemoteId, RemoteRow, RowPatch, RowScope,
 };
@@ -82,7 +84,11 @@ impl Bench {
         let (journal, fence) = (Arc::new(Journal::default()), Arc::new(TimeLeft(Mutex::new(Duration::MAX))));
         let http = HttpClient::new(limits, None).unwrap();
         let account = account(&server.url, KEY, timing);
-        let nexhealth = NexHealth::new(account, gate.clone(), http, journal.clone(), fence.clone()).unwrap();
+        let nexhealth = NexHealth::new(
+            account,
+            Wiring { gate: gate.clone(), http, observer: journal.clone(), fence: fence.clone() },
+        )
+        .unwrap();
         Self { nexhealth: Arc::new(nexhealth), server, journal, gate, fence }
     }
 

@@ -15,13 +15,9 @@ fn keys_that_cannot_be_sent() {
         install_tls();
         let http = HttpClient::new(CallLimits::default(), None).unwrap();
         let account = account("https://nexhealth.info", key, TokenTiming::default());
-        let made = NexHealth::new(
-            account,
-            Arc::new(Gate::new(GateConfig::default())),
-            http,
-            Arc::<Journal>::default(),
-            Arc::new(TimeLeft(Mutex::new(Duration::MAX))),
-        );
+        let gate = Arc::new(Gate::new(GateConfig::default()));
+        let (observer, fence) = (Arc::<Journal>::default(), Arc::new(TimeLeft(Mutex::new(Duration::MAX))));
+        let made = NexHealth::new(account, Wiring { gate, http, observer, fence });
         assert_eq!(made.err(), Some(SetupError::ApiKey(remedy)));
     }
 }
