@@ -113,7 +113,16 @@ async fn a_service_account_may_do_what_its_rules_say_and_no_more() {
         ("update", "", "secrets", "key", here, false),
         ("patch", "events.k8s.io", "events", "one", "elsewhere", true),
         ("create", "", "events", "", here, false),
-        ("get", "apiextensions.k8s.io", "customresourcedefinitions", "provideraccounts.external-webhooks.io", "", true),
+        ("get", "apiextensions.k8s.io", "customresourcedefinitions", "webhookendpoints.external-webhooks.io", "", true),
+        // Nothing depends on whether this one goes.
+        (
+            "get",
+            "apiextensions.k8s.io",
+            "customresourcedefinitions",
+            "provideraccounts.external-webhooks.io",
+            "",
+            false,
+        ),
         ("get", "apiextensions.k8s.io", "customresourcedefinitions", "widgets.testbed.example", "", false),
         ("create", "coordination.k8s.io", "leases", "", here, true),
         ("update", "coordination.k8s.io", "leases", "external-webhooks", here, true),
