@@ -82,6 +82,11 @@ impl Damper {
         self.says()
     }
 
+    /// Since when the verdict has been bad, if it is.
+    pub fn bad_since(&self) -> Option<Timestamp> {
+        self.held.filter(|(good, _)| !good).map(|(_, since)| since)
+    }
+
     /// Since when everything has been good, if it is.
     pub fn good_since(&self) -> Option<Timestamp> {
         self.good_since

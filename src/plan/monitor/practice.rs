@@ -214,6 +214,18 @@ impl Practice {
         self.tracks = tracks;
     }
 
+    /// At closing the last verdict stays. Only a sync that has worked since then recovers at night: other office hours alone,
+    /// by which it has not been bad for so long, are no recovery.
+    fn worked_since_it_fell(&self, place: usize) -> bool {
+        let side = &self.sides[place];
+        let Some(fell) = side.damper.bad_since() else { return true };
+        let worked = |tracks: &[Track; 2]| tracks[place].last_good().is_some_and(|good| good > fell);
+        match side.cause.as_ref().and_then(|(_, id)| self.tracks.get(id)) {
+            Some(cause) => worked(cause),
+            None => self.tracks.values().any(worked),
+        }
+    }
+
     fn say(&mut self, way: Way, stale_after: Duration, rules: &Rules, look: &Look<'_>, office: Office) -> Word {
         let place = way as usize;
         let standing = |tracks: &[Track; 2]| tracks[place].standing(stale_after, rules.confirm, office == Office::Open);
@@ -223,6 +235,7 @@ impl Practice {
             None | Some(Standing::Never) => Seen::Nothing,
             Some(Standing::Stale | Standing::Red) => Seen::Bad,
             Some(Standing::Doubtful) => Seen::Doubtful,
+            Some(Standing::Good) if office == Office::Closed && !self.worked_since_it_fell(place) => Seen::Doubtful,
             Some(Standing::Good) => Seen::Good,
         };
         let side = &mut self.sides[place];

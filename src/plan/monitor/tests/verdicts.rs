@@ -200,3 +200,18 @@ fn what_was_good_before_a_gap_at_night_proves_nothing_about_it() {
         assert_eq!(read(&room.sees(clock, if shown { &syncs } else { &[] })), verdict, "{clock}");
     }
 }
+
+#[test]
+fn other_office_hours_at_night_are_no_recovery_and_a_sync_that_works_again_is() {
+    let mut room = Room::new(office("UTC", OFFICE));
+    let stale = [sync("main", "15:00:00", "15:00:00")];
+    assert_eq!(read(&room.sees("16:55:00", &stale)), STALE);
+    // A day whose office was never open, by which nothing has been stale for a moment.
+    room.calendar = office("UTC", &OFFICE.replace("Mon, Tue, Wed, Thu, Fri", "Sun"));
+    for clock in ["17:10:00", "17:12:00", "17:14:00", "17:16:00", "17:18:00", "17:20:00"] {
+        assert_eq!(read(&room.sees(clock, &stale)), STALE, "{clock}");
+    }
+    for (clock, verdict) in [("17:21:00", STALE), ("17:22:00", STALE), ("17:24:00", STALE), ("17:26:00", GOOD)] {
+        assert_eq!(read(&room.sees(clock, &[sync("main", clock, clock)])), verdict, "{clock}");
+    }
+}
