@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     overdue(
         &[Reason::DuplicateUrlRefused],
         "the provider wants another URL for the second endpoint",
-        "change `targetUrl` (path or query, to the same receiver) and `requestId` in one edit. The former URL must work until the rotation has ended",
+        "change `targetUrl` (path or query, to the same receiver), at NexHealth with a new `requestId` in the same edit. The former URL must work until the rotation has ended",
     ),
     overdue(
         &[Reason::BookkeepingLost],

@@ -15,7 +15,7 @@ use crate::api::{ConditionType, Reason, WebhookEndpointStatus};
 use crate::plan::condition::{Is, Verdict};
 use crate::plan::endpoint::{Draft, EndpointPlan, SecretView, lost_key};
 use crate::plan::rotation::{Cause, Keys, due, pause_from};
-use crate::plan::{Note, elapsed, wire_time};
+use crate::plan::{Note, Refusal, elapsed, wire_time};
 use crate::provider::model::RemoteId;
 use crate::provider::model::home::{fingerprint_of, home};
 
@@ -218,6 +218,12 @@ fn left(own: &OwnKeyInput<'_>, since: Timestamp, pause: Duration) -> Option<Dura
 fn stuck(moving: &Moving, phase: Option<RotationPhase>) -> Option<Verdict> {
     let Moving::Stuck(id, why) = moving else { return None };
     phase?;
+    if let Why::Refused(Refusal { status: 409, .. }) = why {
+        let message = format!(
+            "the provider refuses a second webhook with this target URL (HTTP 409), so {id} cannot be made with the new key beside the present one: change spec.targetUrl (another path or query that reaches the same receiver). Until then both keys stay in the Secret"
+        );
+        return Some(Verdict::new(ConditionType::RotationOverdue, Is::True, Reason::DuplicateUrlRefused, message));
+    }
     let message = match why {
         Why::Refused(refusal) => format!(
             "the provider refuses to replace webhook {id} (HTTP {}), which is still signed with the former key: delete it there, and it is made with the new one. Until then both keys stay in the Secret",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::herohealth::{Fault, KeyOnList, LiveQuery, Matcher, SimConfig, Simulator, When};
+use testbed::herohealth::{Duplicates, Fault, KeyOnList, LiveQuery, Matcher, SimConfig, Simulator, When};
 
 use super::{HERO, endpoint_at, events_at, with_hero};
 use crate::support::{Object, PATIENCE, World};
@@ -160,6 +160,32 @@ async fn what_nobody_declares_is_moved_as_well() {
     let second = key(&world, "current").await.unwrap();
     assert_eq!(keys(&hero), BTreeSet::from([second]));
     assert_eq!(hero.webhooks().len(), EVENTS.len() + 1);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_second_webhook_with_one_url_is_refused_another_url_is_the_way_out() {
+    let (world, hero) = with_hero("hero-duplicates").await;
+    hero.switch(|switches| switches.duplicates = Duplicates::Refuse);
+    world.apply([rotating("", "0s"), events_at("some", "intake", &EVENTS)]).await;
+    world.all_ready().await;
+    let mark = hero.mark();
+    world.apply([rotating("one", "0s")]).await;
+    let named = |object: &Object| {
+        object.said("RotationOverdue") == "True/DuplicateUrlRefused"
+            && object.message("RotationOverdue").contains("change spec.targetUrl")
+    };
+    world.wait("WebhookEndpoint", "intake", "the way out is named", named).await;
+    assert!(key(&world, "previous").await.is_some(), "both keys verify meanwhile");
+    let mut elsewhere = rotating("one", "0s");
+    elsewhere["spec"]["targetUrl"] = json!("https://hooks.example.com/intake?key=2");
+    world.apply([elsewhere]).await;
+    let done = |object: &Object| at_rest(object) && object.status()["rotation"]["lastHandledRequestId"] == "one";
+    world.wait("WebhookEndpoint", "intake", "at rest", done).await;
+    let current = key(&world, "current").await.unwrap();
+    assert_eq!(keys(&hero), BTreeSet::from([current]));
+    assert!(hero.webhooks().len() == EVENTS.len() && hero.webhooks().iter().all(|one| one.url.ends_with("?key=2")));
+    assert_bounded(&hero, mark);
     world.finish().await;
 }
 
